@@ -1,0 +1,42 @@
+// Makes a checkout ready to run, doing only what is needed: installs what the lockfile says, compiles the source.
+// Runs before anything is installed, on any Node: no dependency, and no syntax that an old Node lacks.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Sample API needs Node 20.19 or newer, and this is ${process.versions.node}: see https://nodejs.org.`)
+  process.exit(1)
+}
+
+const json = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {})
+
+/** The packages that a lockfile names, those aside that only some platforms have. */
+const packages = (file) =>
+  Object.entries(json(file).packages || {})
+    .filter(([path, { optional }]) => path !== '' && !optional)
+    .map(([path, { version }]) => `${path}@${version}`)
+    .sort()
+    .join()
+
+/** When the newest file of a folder was last changed, in milliseconds. */
+const newest = (folder) =>
+  Math.max(
+    0,
+    ...(existsSync(folder) ? readdirSync(folder, { recursive: true }) : []).map(
+      (file) => statSync(`${folder}/${file}`).mtimeMs,
+    ),
+  )
+
+const run = (what, command, args) => {
+  console.error(`${what} …`)
+  const { status } = spawnSync(command, args, { stdio: ['ignore', 2, 2] })
+  if (status !== 0) process.exit(status || 1)
+}
+
+if (packages('package-lock.json') !== packages('node_modules/.package-lock.json'))
+  run('Installing', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])
+if (newest('src') > newest('dist')) run('Building', 'npm', ['run', '--silent', 'build'])

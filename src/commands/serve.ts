@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../config.ts'
+import { bringUp } from '../database/bring-up.ts'
+import { type OpenDatabase, openDatabase } from '../database/database.ts'
+import { readMigrations } from '../database/migrations.ts'
+import type { Readiness } from '../http/readiness.ts'
+import { createLog, type Log } from '../log.ts'
+import { createServer } from '../server.ts'
+import { version } from '../version.ts'
+
+const second = 1000
+const patience = 25 * second
+
+/** Serves until a signal. Rejects where the start fails: a wrong folder, a taken port, a database that refuses. */
+export async function serve(config: Config): Promise<void> {
+  const log = createLog(config.logLevel)
+  for (const warning of config.warnings) log.warn(warning)
+  const migrations = readMigrations()
+  const readiness: Readiness = {
+    schema: { expected: migrations.at(-1)?.version ?? '', found: null, ready: false },
+    draining: false,
+  }
+  const database = await openDatabase(config.database)
+  const app = await createServer({ ...config, db: database.db, readiness, log, version })
+  closeOnSignal(app, database, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
+  try {
+    const url = await listen(app, config)
+    log.info(
+      { url, data: database.where },
+      `Sample API ${version} listens on ${url}; docs: ${url}/docs; data: ${database.where}`,
+    )
+    await bringUp(database, migrations, config.migrate, {
+      status: ({ found, pending }) => {
+        readiness.schema = { ...readiness.schema, found, ready: pending.length === 0 }
+      },
+      say: (line) => log.info(line),
+    })
+    log.info(`Ready: the schema is at ${readiness.schema.found}`)
+  } catch (error) {
+    await app.close()
+    await database.close()
+    throw error
+  }
+}
+
+async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+  try {
+    const address = await app.listen({ host, port, listenTextResolver: () => '' })
+    return address.replace('127.0.0.1', 'localhost')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = {
+      EADDRINUSE: `port ${port} of ${host} is taken. Stop what listens there, or set PORT to a free one`,
+      EACCES: `port ${port} is not allowed to this user. Set PORT to one above 1023`,
+      EADDRNOTAVAIL: `${host} is no address of this machine. Set HOST to 127.0.0.1, or 0.0.0.0 for all`,
+    }[code ?? '']
+    throw new Error(`Cannot listen: ${why ?? message}.`)
+  }
+}
+
+/** Lets the world look elsewhere, finishes what is under way, and ends; a second signal, a second later, ends at once. */
+function closeOnSignal(
+  app: FastifyInstance,
+  database: OpenDatabase,
+  readiness: Readiness,
+  log: Log,
+  drainSeconds: number,
+) {
+  let begun = 0
+  const onSignal = async (signal: string) => {
+    if (begun > 0) {
+      // npm hands on the same signal that the terminal sent already
+      if (Date.now() - begun > second) process.exit(1)
+      return
+    }
+    begun = Date.now()
+    readiness.draining = true
+    log.info(`${signal}: closing${drainSeconds > 0 ? ` in ${drainSeconds} s, not ready from now on` : ''}`)
+    await sleep(drainSeconds * second)
+    const late = setTimeout(() => {
+      log.warn(`Requests still under way after ${patience / second} s are cut off`)
+      app.server.closeAllConnections()
+    }, patience)
+    await app.close()
+    clearTimeout(late)
+    await database.close()
+    log.info('Closed')
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, onSignal)
+}

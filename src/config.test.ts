@@ -1,0 +1,348 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, test } from 'vitest'
+import { ConfigError, readConfig, settings } from './config.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'sample-api-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+/** The lines of the refusal, without its heading. */
+function problems(env: NodeJS.ProcessEnv): string[] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.message.split('\n  ').slice(1)
+  }
+}
+
+const server = {
+  kind: 'server',
+  host: '127.0.0.1',
+  port: 5432,
+  user: 'postgres',
+  password: 'postgres',
+  database: 'postgres',
+  sslMode: 'disable',
+}
+
+describe('without any setting', () => {
+  test('the embedded database serves this machine on port 3000', () => {
+    expect(readConfig({})).toEqual({
+      host: '127.0.0.1',
+      port: 3000,
+      origins: [],
+      database: { kind: 'embedded', folder: 'data' },
+      migrate: 'on',
+      logLevel: 'info',
+      drainSeconds: 0,
+      trustProxy: [],
+      warnings: [],
+    })
+  })
+
+  test('empty values count as unset', () => {
+    const names = [...Object.keys(settings), 'POSTGRES_HOST', 'POSTGRES_PASSWORD_FILE', 'DATABASE_URL_FILE']
+    expect(readConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(readConfig({}))
+  })
+
+  test('variables of other programs are not looked at', () => {
+    expect(readConfig({ PATH: '/bin', PGHOST: 'elsewhere', port: '1' })).toEqual(readConfig({}))
+  })
+})
+
+test('each setting sets its value', () => {
+  const env = {
+    HOST: '::',
+    PORT: '8080',
+    ORIGINS: 'https://example.org',
+    DATA_DIR: '/data',
+    MIGRATE: 'check',
+    LOG_LEVEL: 'debug',
+    DRAIN_SECONDS: '15',
+    TRUST_PROXY: '10.0.0.0/8, ::1',
+  }
+  expect(readConfig(env)).toEqual({
+    host: '::',
+    port: 8080,
+    origins: ['https://example.org'],
+    database: { kind: 'embedded', folder: '/data' },
+    migrate: 'check',
+    logLevel: 'debug',
+    drainSeconds: 15,
+    trustProxy: ['10.0.0.0/8', '::1'],
+    warnings: [],
+  })
+  const parts = {
+    POSTGRES_SERVER: 'db.example.org',
+    POSTGRES_PORT: '5433',
+    POSTGRES_USER: 'registry',
+    POSTGRES_PASSWORD: ' p@ss:w/o#r?d%41 ',
+    POSTGRES_DB: 'homes',
+    POSTGRES_SSLMODE: 'verify-full',
+  }
+  expect(readConfig(parts).database).toEqual({
+    kind: 'server',
+    host: 'db.example.org',
+    port: 5433,
+    user: 'registry',
+    password: ' p@ss:w/o#r?d%41 ',
+    database: 'homes',
+    sslMode: 'verify-full',
+  })
+  const tested = Object.keys({ ...env, ...parts, DATABASE_URL: 'tested below' })
+  expect(tested.toSorted()).toEqual(Object.keys(settings).toSorted())
+})
+
+describe('ORIGINS', () => {
+  const origins = (ORIGINS: string) => readConfig({ ORIGINS }).origins
+
+  test('are trimmed, and empty ones do not count', () => {
+    expect(origins(' https://a.example , http://localhost:5173,, ')).toEqual([
+      'https://a.example',
+      'http://localhost:5173',
+    ])
+  })
+
+  test('a star alone allows every origin', () => {
+    expect(origins(' * ')).toBe('*')
+    expect(origins('*,https://a.example')).toEqual(['https://a.example'])
+  })
+
+  test.each([
+    'http://localhost*',
+    'https://*.example.org',
+    'https://a.example/',
+    'https://A.example',
+    'https://a.example:443',
+    'a.example',
+    'null',
+    'file://',
+  ])('%s matches nothing, and is ignored with a warning', (origin) => {
+    const config = readConfig({ ORIGINS: `${origin},https://b.example` })
+    expect(config.origins).toEqual(['https://b.example'])
+    expect(config.warnings).toEqual([expect.stringContaining(`ORIGINS has "${origin}"`)])
+  })
+
+  test.each(['http://[::1]:3000', 'https://xn--bcher-kva.example', 'capacitor://localhost'])('%s is one', (origin) => {
+    expect(readConfig({ ORIGINS: origin })).toMatchObject({ origins: [origin], warnings: [] })
+  })
+})
+
+describe('which database', () => {
+  test.each([
+    'POSTGRES_SERVER',
+    'POSTGRES_HOST',
+    'POSTGRES_PORT',
+    'POSTGRES_USER',
+    'POSTGRES_PASSWORD',
+    'POSTGRES_DB',
+    'POSTGRES_SSLMODE',
+  ])('%s alone selects a server', (name) => {
+    const value = { POSTGRES_PORT: '5432', POSTGRES_SSLMODE: 'require' }[name] ?? 'given'
+    expect(readConfig({ [name]: value, DATA_DIR: 'elsewhere' }).database.kind).toBe('server')
+  })
+
+  test.each(['POSTGRES_DATABASE', 'POSTGRES_USER_FILE', 'POSTGRES_INITDB_ARGS'])(
+    '%s selects a server too, with a warning that it is not read',
+    (name) => {
+      const config = readConfig({ [name]: 'given' })
+      expect(config.database).toEqual(server)
+      expect(config.warnings).toEqual([expect.stringMatching(`^${name} is not read`)])
+    },
+  )
+
+  test('DATABASE_URL together with POSTGRES_* is refused, naming what is set', () => {
+    expect(problems({ DATABASE_URL: 'postgres://a', POSTGRES_DB: 'b', POSTGRES_USER: 'c' })).toEqual([
+      'DATABASE_URL, POSTGRES_DB, POSTGRES_USER are set: keep DATABASE_URL, or keep POSTGRES_*.',
+    ])
+    expect(problems({ DATABASE_URL_FILE: file('url', 'postgres://a'), POSTGRES_DB: 'b' })).toHaveLength(1)
+  })
+})
+
+describe('POSTGRES_SERVER', () => {
+  test.each([
+    ['db', 'db', 5432],
+    ['db:5433', 'db', 5433],
+    ['10.0.0.7:1', '10.0.0.7', 1],
+    ['::1', '::1', 5432],
+    ['[::1]', '::1', 5432],
+    ['[fe80::1%eth0]:65535', 'fe80::1%eth0', 65535],
+    ['/var/run/postgresql', '/var/run/postgresql', 5432],
+    ['/var/run/postgresql:5433', '/var/run/postgresql', 5433],
+  ])('%s is host %s and port %i, also as POSTGRES_HOST and in DATABASE_URL', (value, host, port) => {
+    for (const name of ['POSTGRES_SERVER', 'POSTGRES_HOST'])
+      expect(readConfig({ [name]: value }).database).toEqual({ ...server, host, port })
+    const url = `postgres://${value.replaceAll(/[%/]/g, encodeURIComponent)}/postgres`
+    expect(readConfig({ DATABASE_URL: url }).database).toEqual({ ...server, host, port })
+  })
+
+  test.each(['db:', ':5432', 'db:0', 'db:65536', 'db:x', 'a:b:1', '[db]:1', '[::1', 'a b', 'postgres://u:p@db/x'])(
+    '%s is refused',
+    (value) => {
+      for (const name of ['POSTGRES_SERVER', 'POSTGRES_HOST'])
+        expect(problems({ [name]: value })).toEqual([
+          `${name} must be a host, host:port, [IPv6]:port, or the folder of a Unix socket.`,
+        ])
+    },
+  )
+
+  test('may be said twice, if both say the same', () => {
+    const env = { POSTGRES_SERVER: 'db', POSTGRES_HOST: 'db:5433', POSTGRES_PORT: '5433' }
+    expect(readConfig(env).database).toEqual({ ...server, host: 'db', port: 5433 })
+  })
+
+  test('and a POSTGRES_HOST that differs are refused', () => {
+    expect(problems({ POSTGRES_SERVER: 'a', POSTGRES_HOST: 'b' })).toEqual([
+      'POSTGRES_SERVER and POSTGRES_HOST name two servers: keep one of them.',
+    ])
+  })
+
+  test('and a POSTGRES_PORT that disagrees are refused', () => {
+    const two = ['POSTGRES_PORT, POSTGRES_SERVER or POSTGRES_HOST name two ports: keep one.']
+    expect(problems({ POSTGRES_SERVER: 'db:5433', POSTGRES_PORT: '5432' })).toEqual(two)
+    expect(problems({ POSTGRES_SERVER: 'db:1', POSTGRES_HOST: 'db:2' })).toEqual(two)
+  })
+})
+
+describe('DATABASE_URL', () => {
+  const database = (DATABASE_URL: string) => readConfig({ DATABASE_URL }).database
+
+  test('gives every part, and what it leaves out is the default', () => {
+    expect(database('postgresql://u:p:w@h:1/d?sslmode=require')).toEqual({
+      kind: 'server',
+      host: 'h',
+      port: 1,
+      user: 'u',
+      password: 'p:w',
+      database: 'd',
+      sslMode: 'require',
+    })
+    expect(database('postgres://')).toEqual(server)
+    expect(database('postgres://u@/d')).toEqual({ ...server, user: 'u', database: 'd' })
+  })
+
+  test('carries any text, percent-encoded', () => {
+    const text = fc.string({ unit: 'grapheme', minLength: 1 })
+    fc.assert(
+      fc.property(text, text, text, (...texts) => {
+        const [user, password, name] = texts.map(encodeURIComponent)
+        const found = database(`postgres://${user}:${password}@h/${name}`)
+        expect(found).toMatchObject({ user: texts[0], password: texts[1], database: texts[2] })
+      }),
+    )
+  })
+
+  test.each([
+    'mysql://h/d',
+    'h/d',
+    'postgres:/h/d',
+    'postgres://h:0/d',
+    'postgres://h:65536/d',
+    'postgres://h/d?sslmode=prefer',
+    'postgres://h/d?sslmode=require&connect_timeout=3',
+    'postgres://h/d#x',
+    'postgres://u:12/34@h/d',
+    'postgres://u:12@34@h/d',
+    'postgres://u:12%@h/d',
+    'postgres://u:12%FF@h/d',
+    'postgres://u:p@%zz/d',
+  ])('%s is refused, with the right form', (url) => {
+    expect(problems({ DATABASE_URL: url })).toEqual([
+      expect.stringContaining('DATABASE_URL must be postgres://user:password@host:5432/database'),
+    ])
+  })
+})
+
+describe('a secret in a file', () => {
+  test('is read without the newline at its end', () => {
+    const password = readConfig({ POSTGRES_PASSWORD_FILE: file('password', ' s3cret\n\r\n') }).database
+    expect(password).toEqual({ ...server, password: ' s3cret\n' })
+    const url = readConfig({ DATABASE_URL_FILE: file('url', 'postgres://u:s3cret@h/d\n') }).database
+    expect(url).toEqual({ ...server, host: 'h', user: 'u', password: 's3cret', database: 'd' })
+  })
+
+  test('that cannot be read, is empty, or competes with the variable is refused', () => {
+    const missing = join(folder, 'missing')
+    expect(problems({ POSTGRES_PASSWORD_FILE: missing })).toEqual([
+      'POSTGRES_PASSWORD_FILE names a file that cannot be read (ENOENT): it must hold the value.',
+    ])
+    expect(problems({ DATABASE_URL_FILE: folder })).toEqual([
+      'DATABASE_URL_FILE names a file that cannot be read (EISDIR): it must hold the value.',
+    ])
+    expect(problems({ DATABASE_URL_FILE: file('empty', '\n') })).toEqual([
+      'DATABASE_URL_FILE names an empty file: it must hold the value.',
+    ])
+    expect(problems({ POSTGRES_PASSWORD: 'a', POSTGRES_PASSWORD_FILE: file('password', 'a') })).toEqual([
+      'POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set: keep one of them.',
+    ])
+  })
+})
+
+describe('what is wrong', () => {
+  test.each([
+    ['HOST', 'localhost:3000', 'an address or a name of this machine, without a port'],
+    ['HOST', 'http://localhost', 'an address or a name of this machine, without a port'],
+    ['PORT', '65536', 'a whole number from 0 to 65535'],
+    ['PORT', '-1', 'a whole number from 0 to 65535'],
+    ['PORT', '3000.5', 'a whole number from 0 to 65535'],
+    ['PORT', '0x10', 'a whole number from 0 to 65535'],
+    ['PORT', ' 3000', 'a whole number from 0 to 65535'],
+    ['POSTGRES_PORT', '0', 'a whole number from 1 to 65535'],
+    ['POSTGRES_PORT', 'tcp://10.0.0.1:5432', 'a whole number from 1 to 65535'],
+    ['DRAIN_SECONDS', '301', 'a whole number from 0 to 300'],
+    ['POSTGRES_SSLMODE', 'prefer', 'one of disable, require, verify-full'],
+    ['MIGRATE', 'off', 'one of on, check'],
+    ['LOG_LEVEL', 'INFO', 'one of fatal, error, warn, info, debug, trace, silent'],
+  ])('%s=%s is told with what would be right', (name, value, right) => {
+    expect(problems({ [name]: value })).toEqual([`${name} is "${value}": it must be ${right}.`])
+  })
+
+  test.each(['10.0.0.0/33', '10.0.0.0/0', '::/0', '::1/129', '10.0.0', 'loopback', '10.0.0.0/8/8', 'true', '1'])(
+    'TRUST_PROXY=%s is told with what would be right',
+    (range) => {
+      expect(problems({ TRUST_PROXY: `127.0.0.1,${range}` })).toEqual([
+        `TRUST_PROXY has "${range}": it must be an address or a range such as 10.0.0.0/8.`,
+      ])
+    },
+  )
+
+  test('is told all at once, a line each', () => {
+    const env = { PORT: 'x', MIGRATE: 'x', LOG_LEVEL: 'x', DRAIN_SECONDS: 'x', TRUST_PROXY: 'x', POSTGRES_PORT: 'x' }
+    const found = problems({ ...env, POSTGRES_HOST: 'x:x', POSTGRES_SSLMODE: 'x', POSTGRES_PASSWORD_FILE: '/x' })
+    for (const name of [...Object.keys(env), 'POSTGRES_HOST', 'POSTGRES_SSLMODE', 'POSTGRES_PASSWORD_FILE'])
+      expect(found).toContainEqual(expect.stringMatching(`^${name} `))
+    expect(found).toHaveLength(9)
+  })
+
+  test('never shows a piece of a secret, however it was mistyped', () => {
+    const word = fc.stringMatching(/^[0-9]{4}[g-z]{4}$/)
+    const password = fc.array(fc.tuple(word, fc.constantFrom(...'@:/?#%&=[] ', '?sslmode=', '%zz', '%FF')), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    const place = fc.constantFrom<(secret: string) => NodeJS.ProcessEnv>(
+      (secret) => ({ DATABASE_URL: secret }),
+      (secret) => ({ DATABASE_URL: `postgres://u:${secret}@h/d` }),
+      (secret) => ({ DATABASE_URL: `postgres://${secret}` }),
+      (secret) => ({ DATABASE_URL: `${secret}://u@h`, POSTGRES_PASSWORD: secret }),
+      (secret) => ({ POSTGRES_SERVER: `postgres://u:${secret}@h/d`, POSTGRES_PASSWORD: secret, POSTGRES_PORT: 'x' }),
+      (secret) => ({ POSTGRES_PASSWORD_FILE: secret, POSTGRES_PASSWORD: secret }),
+    )
+    fc.assert(
+      fc.property(password, place, (pieces, env) => {
+        const text = problems({ ...env(pieces.flat().join('')), PORT: 'x' }).join()
+        for (const [piece] of pieces) expect(text).not.toContain(piece)
+        expect(text).toContain('PORT')
+      }),
+    )
+  })
+})

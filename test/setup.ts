@@ -1,0 +1,34 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { bringUpOnce } from '../src/database/bring-up.ts'
+import { openDatabase } from '../src/database/database.ts'
+import { readMigrations } from '../src/database/migrations.ts'
+import { type PostgresServer, startPostgres } from './postgres.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The folder of a migrated embedded database, to copy. */
+    template: string
+    /** A server on which tests make and drop databases of their own. */
+    serverUrl: string
+  }
+}
+
+/** Makes what every test file starts from: a migrated embedded database, and a server. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
+  const template = join(folder, 'template')
+  const database = await openDatabase({ kind: 'embedded', folder: template })
+  await bringUpOnce(database, readMigrations(), 'on', () => {})
+  await database.close()
+  const given = process.env.DATABASE_URL
+  const server: PostgresServer = given ? { url: given, stop: async () => {} } : await startPostgres()
+  project.provide('template', template)
+  project.provide('serverUrl', server.url)
+  return async () => {
+    await server.stop()
+    await rm(folder, { recursive: true })
+  }
+}

@@ -1,0 +1,29 @@
+import type { Reporter, TestCase } from 'vitest/node'
+
+/** Prints each skipped test with its reason, and the totals as the last line. */
+export class Totals implements Reporter {
+  readonly #count = { passed: 0, failed: 0, skipped: 0, pending: 0 }
+  readonly #skipped: string[] = []
+
+  onTestCaseResult(test: TestCase): void {
+    const { state } = test.result()
+    this.#count[state] += 1
+    if (state === 'skipped') this.#skipped.push(`skipped: ${test.fullName}: ${reasonOf(test)}`)
+  }
+
+  onTestRunEnd(modules: readonly { errors(): unknown[] }[], errors: readonly unknown[]): void {
+    // A file that does not even load has no tests: it counts as one failure.
+    const broken = modules.filter((module) => module.errors().length > 0).length + errors.length
+    const { passed, failed, skipped } = this.#count
+    process.on('exit', (code) => {
+      for (const line of this.#skipped) process.stdout.write(`${line}\n`)
+      const all = failed + broken || Number(code !== 0) // what failed outside of any test counts too
+      process.stdout.write(`${passed} passed, ${all} failed, ${skipped} skipped\n`)
+    })
+  }
+}
+
+function reasonOf(test: TestCase): string {
+  const result = test.result()
+  return (result.state === 'skipped' && result.note) || 'no reason given'
+}

@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config'
+import { Totals } from './test/totals.ts'
+
+const onBackend = (backend: string) => ({
+  extends: true as const,
+  test: { name: backend, include: ['src/**/*.test.ts'], env: { BACKEND: backend } },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      onBackend('embedded'),
+      onBackend('server'),
+      { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'] } },
+    ],
+    globalSetup: './test/setup.ts',
+    reporters: ['default', new Totals()],
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+})
