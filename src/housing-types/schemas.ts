@@ -1,0 +1,40 @@
+import { type Static, Type } from 'typebox'
+import { ref } from '../http/routes.ts'
+import { Text } from '../http/text.ts'
+import { namesNew } from '../http/validation.ts'
+
+const codePattern = '^[A-Z]{3}$'
+
+/** What a house can be. */
+export const HousingType = Type.Object({ code: Type.String(), description: Type.String() }, { $id: 'HousingType' })
+export type HousingType = Static<typeof HousingType>
+
+export const HousingTypeList = Type.Object(
+  { items: Type.Array(ref(HousingType)), next: Type.Null({ description: 'There is only one page.' }) },
+  { $id: 'HousingTypeList' },
+)
+
+/** A housing type as a client sends it. */
+export const NewHousingType = Type.Object(
+  {
+    description: Text('What it is', 'Single Family Housing'),
+    code: Type.Optional(
+      Type.String({
+        pattern: codePattern,
+        description: 'The code, if given the same as in the path.',
+        examples: ['SFD'],
+      }),
+    ),
+  },
+  { $id: 'NewHousingType', additionalProperties: false, examples: [{ description: 'Single Family Housing' }] },
+)
+
+const path = {
+  code: Type.String({
+    pattern: codePattern,
+    description: 'The code: three capital letters.',
+    examples: ['SFD', 'TNH'],
+  }),
+}
+export const HousingTypeCode = Type.Object(path)
+export const NewHousingTypeCode = Type.Object(path, namesNew)

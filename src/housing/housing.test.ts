@@ -1,0 +1,209 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { startApi } from '../../test/api.ts'
+import { client, expectProblem } from '../../test/http.ts'
+
+const { app } = await startApi()
+const api = client(app)
+
+const cityHall = {
+  address: '1',
+  street: 'Centennial Square',
+  city: 'Victoria',
+  postal_code: 'v8w1p6',
+  housing_type: 'COP',
+}
+const create = async (house: object = {}) => (await api.post('/api/v2/housing', { ...cityHall, ...house })).json()
+const latin = ['a', 'é', 'ß', '中', '😀', "'", '"', '\\', '%', '`', '/']
+
+test('a house is created, with its location and its ETag, and read again', async () => {
+  const created = await api.post('/api/v2/housing', cityHall)
+  expect(created.statusCode).toBe(201)
+  expect(created.headers).toMatchObject({ location: '/api/v2/housing/1', etag: '"1-1"' })
+  const house = created.json()
+  expect(house).toEqual({
+    ...cityHall,
+    id: 1,
+    postal_code: 'V8W 1P6',
+    version: 1,
+    created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    updated_at: house.created_at,
+  })
+  const read = await api.get('/api/v2/housing/1')
+  expect(read.json()).toEqual(house)
+  expect(read.headers).toMatchObject({ etag: '"1-1"', 'cache-control': 'private, no-cache' })
+})
+
+test('a client that has the house already gets a 304', async () => {
+  await create()
+  for (const known of ['"1-1"', 'W/"1-1"', '"9-9", "1-1"', '*']) {
+    const answer = await api.get('/api/v2/housing/1', { 'if-none-match': known })
+    expect(answer.statusCode, known).toBe(304)
+    expect(answer.body + answer.headers.etag).toBe('"1-1"')
+  }
+  expect((await api.get('/api/v2/housing/1', { 'if-none-match': '"1-2"' })).statusCode).toBe(200)
+  expectProblem(await api.get('/api/v2/housing/1', { 'if-none-match': '1-1' }), 400, 'malformed-request')
+})
+
+test('any text of 1 to 50 characters comes back as it was sent, but for blanks at its ends', async () => {
+  const text = fc.string({ unit: fc.constantFrom(...latin, ' '), minLength: 1, maxLength: 50 })
+  await fc.assert(
+    fc.asyncProperty(
+      text.filter((text) => text.trim() !== ''),
+      async (street) => {
+        expect((await create({ street: `  ${street} ` })).street).toBe(street.replace(/^ +| +$/g, ''))
+      },
+    ),
+    { numRuns: 30 },
+  )
+})
+
+test('everything that is wrong with a body is told at once, and nothing is stored', async () => {
+  const wrong = { address: '', street: ' ', city: 5, postal_code: 'V8W 1O6', housing_type: 'sfd', id: 7, 'a/b~c': 1 }
+  expectProblem(await api.post('/api/v2/housing', wrong), 422, 'invalid-body', [
+    '/address',
+    '/street',
+    '/city',
+    '/postal_code',
+    '/housing_type',
+    '/id',
+    '/a~1b~0c',
+  ])
+  expectProblem(
+    await api.post('/api/v2/housing', {}),
+    422,
+    'invalid-body',
+    Object.keys(cityHall).map((name) => `/${name}`),
+  )
+  for (const body of [[], [cityHall], 'text', 1, null, true])
+    expectProblem(await api.post('/api/v2/housing', JSON.stringify(body)), 422, 'invalid-body', [''])
+  expect((await api.get('/api/v2/housing?count=exact')).json().total).toBe(0)
+})
+
+test.each([
+  ['51 characters', 'x'.repeat(51)],
+  ['51 characters outside the basic plane', '😀'.repeat(51)],
+  ['NUL', 'a\0b'],
+  ['a newline', 'a\nb'],
+  ['a lone surrogate', 'a\ud800'],
+  ['a mark that turns the direction of writing', 'a\u202eb'],
+])('text with %s is refused', async (_what, city) => {
+  expectProblem(await api.post('/api/v2/housing', { ...cityHall, city }), 422, 'invalid-body', ['/city'])
+})
+
+test('an unknown housing type is a 422 that says how to see the known ones', async () => {
+  const answer = await api.post('/api/v2/housing', { ...cityHall, housing_type: 'XYZ' })
+  expectProblem(answer, 422, 'unknown-housing-type', ['/housing_type'])
+  expect(answer.json().detail).toContain('GET /api/v2/housing-types')
+})
+
+test.each(['0', '1e3', '0x10', '9999999999', '-1', '1.0', '+1', '01', '%00', '9'.repeat(90), 'abc', '%20'])(
+  'the id %s is a 404 for every method',
+  async (id) => {
+    const headers = { 'if-match': '*' }
+    for (const answer of [
+      await api.get(`/api/v2/housing/${id}`),
+      await api.put(`/api/v2/housing/${id}`, cityHall, headers),
+      await api.patch(`/api/v2/housing/${id}`, {}, headers),
+      await api.delete(`/api/v2/housing/${id}`, headers),
+    ])
+      expectProblem(answer, 404, 'not-found')
+  },
+)
+
+test('a house is replaced, and its version and its ETag go on', async () => {
+  const { created_at, updated_at } = await create()
+  const answer = await api.put('/api/v2/housing/1', { ...cityHall, city: 'Oak Bay' }, { 'if-match': '"1-1"' })
+  expect(answer.statusCode).toBe(200)
+  expect(answer.headers.etag).toBe('"1-2"')
+  expect(answer.json()).toMatchObject({ id: 1, version: 2, city: 'Oak Bay', created_at })
+  expect(answer.json().updated_at > updated_at).toBe(true)
+  expect((await api.get('/api/v2/housing/1')).json()).toEqual(answer.json())
+})
+
+test('a merge patch changes what it names, judges nothing else, and takes nothing away', async () => {
+  await create()
+  const patch = { postal_code: 'V8V 3K3', housing_type: 'MFD' }
+  const merged = { 'if-match': '"1-1"', 'content-type': 'application/merge-patch+json' }
+  expect((await api.patch('/api/v2/housing/1', patch, merged)).json()).toMatchObject({
+    ...cityHall,
+    ...patch,
+    version: 2,
+  })
+  expectProblem(await api.patch('/api/v2/housing/1', { city: null }, { 'if-match': '*' }), 422, 'invalid-body', [
+    '/city',
+  ])
+  expectProblem(await api.patch('/api/v2/housing/1', { version: 9 }, { 'if-match': '*' }), 422, 'invalid-body', [
+    '/version',
+  ])
+})
+
+test('a write that changes nothing makes no new version', async () => {
+  const house = await create()
+  for (const answer of [
+    await api.put('/api/v2/housing/1', cityHall, { 'if-match': '"1-1"' }),
+    await api.patch('/api/v2/housing/1', {}, { 'if-match': '"1-1"' }),
+    await api.patch('/api/v2/housing/1', { city: ' Victoria ' }, { 'if-match': '*' }),
+  ]) {
+    expect(answer.json()).toEqual(house)
+    expect(answer.headers.etag).toBe('"1-1"')
+  }
+})
+
+test('a deleted house is gone', async () => {
+  await create()
+  const answer = await api.delete('/api/v2/housing/1', { 'if-match': '"1-1"' })
+  expect(answer.statusCode).toBe(204)
+  expect(answer.body).toBe('')
+  expectProblem(await api.get('/api/v2/housing/1'), 404, 'not-found')
+  expectProblem(await api.delete('/api/v2/housing/1', { 'if-match': '*' }), 404, 'not-found')
+})
+
+const writes: [string, (headers: Record<string, string>) => ReturnType<typeof api.send>][] = [
+  ['PUT', (headers) => api.put('/api/v2/housing/1', { ...cityHall, city: 'Oak Bay' }, headers)],
+  ['PATCH', (headers) => api.patch('/api/v2/housing/1', { city: 'Oak Bay' }, headers)],
+  ['DELETE', (headers) => api.delete('/api/v2/housing/1', headers)],
+]
+
+test.each(writes)('%s needs a precondition that holds', async (_method, write) => {
+  expectProblem(await write({ 'if-match': '*' }), 404, 'not-found')
+  expectProblem(await write({ 'if-match': '"1-1"' }), 404, 'not-found')
+  const house = await create()
+  expectProblem(await write({}), 428, 'precondition-required')
+  for (const malformed of ['1-1', '"1-1', '', 'W/', '"1-1" "1-2"', '*, "1-1"'])
+    expectProblem(await write({ 'if-match': malformed }), 400, 'malformed-request')
+  for (const stale of ['"1-2"', '"1-0"', 'W/"1-1"', '"2-1"', '"1-01"', '"1-1x"', '"1-99999999999"', '""', '"x", "y"']) {
+    const answer = await write({ 'if-match': stale })
+    expectProblem(answer, 412, 'precondition-failed')
+    expect(answer.headers.etag).toBe('"1-1"')
+    expect(answer.json().current_version).toBe(1)
+  }
+  expect((await api.get('/api/v2/housing/1')).json()).toEqual(house)
+  expect((await write({ 'if-match': '"7-7" , "1-1"' })).statusCode).toBeLessThan(300)
+})
+
+test('of clients that race with the same ETag exactly one wins', async () => {
+  let house = await create()
+  for (let round = 0; round < 5; round++) {
+    const racers = Array.from({ length: 20 }, (_, i) =>
+      api.patch('/api/v2/housing/1', { address: `${round} ${i}` }, { 'if-match': `"1-${house.version}"` }),
+    )
+    const answers = await Promise.all(racers)
+    const winners = answers.filter(({ statusCode }) => statusCode === 200)
+    expect(winners).toHaveLength(1)
+    expect(answers.filter(({ statusCode }) => statusCode === 412)).toHaveLength(19)
+    const now = (await api.get('/api/v2/housing/1')).json()
+    expect(now).toEqual(winners[0]?.json())
+    expect(now.version).toBe(house.version + 1)
+    house = now
+  }
+})
+
+test('rows from before our rules are answered as they are, and only what is named is judged', async () => {
+  const v1 = { address: '', street: ' ', city: 'a\nb', postal_code: 'D0D 0D0', housing_type_id: 1 }
+  expect((await api.post('/api/v1/housing/', v1)).statusCode).toBe(200)
+  const { housing_type_id, ...members } = v1
+  expect((await api.get('/api/v2/housing/1')).json()).toMatchObject({ ...members, housing_type: 'SFD' })
+  const patched = await api.patch('/api/v2/housing/1', { housing_type: 'ASL' }, { 'if-match': '*' })
+  expect(patched.json()).toMatchObject({ ...members, housing_type: 'ASL', version: 2 })
+})

@@ -1,0 +1,228 @@
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { startApi } from '../../../test/api.ts'
+import { client, expectProblem } from '../../../test/http.ts'
+import type { Housing } from '../schemas.ts'
+import { type Filters, type Sort, sorts } from './schemas.ts'
+
+const { app, db } = await startApi()
+const api = client(app)
+
+type House = Housing & { [name: string]: unknown }
+type New = Pick<Housing, 'address' | 'street' | 'city' | 'postal_code' | 'housing_type'>
+
+const query = (parameters: object) => new URLSearchParams(parameters as Record<string, string>).toString()
+const list = async (parameters: object = {}) => {
+  const answer = await api.get(`/api/v2/housing?${query(parameters)}`)
+  expect(answer.statusCode, answer.body).toBe(200)
+  return answer.json() as { items: House[]; next: string | null; total?: number }
+}
+const ids = async (parameters: object) => (await list(parameters)).items.map(({ id }) => id)
+
+/** Stores houses by SQL, as rows from before our rules may hold anything. */
+async function store(houses: Partial<New>[]): Promise<void> {
+  const rows = houses.map((house) => ({
+    address: '1',
+    street: 'Main St',
+    city: 'Victoria',
+    postal_code: 'V8V 1A1',
+    housing_type: 'SFD',
+    ...house,
+  }))
+  await sql`
+    insert into housing.housing (address, street, city, postal_code, housing_type_id)
+    select h.address, h.street, h.city, h.postal_code, t.id
+    from json_to_recordset(${JSON.stringify(rows)})
+      as h (address text, street text, city text, postal_code text, housing_type text)
+    join housing.housing_types t on t.code = h.housing_type`.execute(db)
+}
+
+test('without parameters all houses come in the order of their ids', async () => {
+  expect(await list()).toEqual({ items: [], next: null })
+  await store([{ city: 'B' }, { city: 'A' }])
+  expect(await ids({})).toEqual([1, 2])
+})
+
+test('each filter finds what it says, and all that are given must hold', async () => {
+  await store([
+    { address: '10', street: 'Douglas Street', city: 'Victoria', postal_code: 'V8W 2E7', housing_type: 'SFD' },
+    { address: '12-B', street: 'Doug_as %', city: 'victoria', postal_code: 'V8W 1P6', housing_type: 'ASL' },
+    { address: "O'Hara", street: 'Éire Street', city: 'Québec', postal_code: 'G1R 4P5', housing_type: 'MFD' },
+    { address: 'x', street: 'Main', city: 'Victoria West', postal_code: 'D0D 0D0', housing_type: 'COP' },
+  ])
+  const { items } = await list()
+  const cases: [object, number[]][] = [
+    [{ postal_code: 'v8w2e7' }, [1]],
+    [{ postal_code: ' V 8 W' }, [1, 2]],
+    [{ postal_code: 'd0d' }, [4]],
+    [{ postal_code: 'D0D0D0' }, [4]],
+    [{ city: 'VICTORIA' }, [1, 2]],
+    [{ city: ' québec ' }, [3]],
+    [{ city: 'QUÉBEC' }, [3]],
+    [{ street: 'doug' }, [1, 2]],
+    [{ street: 'DOUG_' }, [2]],
+    [{ street: 'doug_as %' }, [2]],
+    [{ street: 'éI' }, [3]],
+    [{ housing_type: 'ASL,COP' }, [2, 4]],
+    [{ housing_type: 'ZZZ' }, []],
+    [{ updated_since: items[2]?.updated_at }, [1, 2, 3, 4]],
+    [{ updated_since: '2999-01-01T00:00:00+02:00' }, []],
+    [{ q: 'vic doug' }, [1, 2]],
+    [{ q: 'WEST' }, [4]],
+    [{ q: '12' }, [2]],
+    [{ q: "o'ha" }, [3]],
+    [{ q: 'éir que' }, []],
+    [{ q: 'éir qué' }, [3]],
+    [{ q: "'\\' & | ! :* 10" }, [1]],
+    [{ city: 'victoria', street: 'doug', housing_type: 'ASL,SFD', postal_code: 'V8W', q: '10' }, [1]],
+  ]
+  for (const [filter, found] of cases) expect.soft(await ids(filter), JSON.stringify(filter)).toEqual(found)
+})
+
+test('only the fields that are named are answered, and the exact number where it is asked for', async () => {
+  await store([{}, { city: 'Oak Bay' }, {}])
+  const page = await list({ fields: 'city,id', count: 'exact', limit: 1, city: 'victoria' })
+  expect(page).toEqual({ items: [{ id: 1, city: 'Victoria' }], next: expect.any(String), total: 2 })
+  expect(await list({ cursor: page.next, fields: 'id', limit: 5 })).toEqual({ items: [{ id: 3 }], next: null })
+})
+
+test('the header Link leads to the first and to the next page, with all that was asked', async () => {
+  await store([{}, {}, {}])
+  const first = await api.get('/api/v2/housing?limit=2&sort=-id&city=victoria&fields=id')
+  const [toFirst, toNext] = String(first.headers.link)
+    .split(', ')
+    .map((link) => /<(.*)>/.exec(link)?.[1])
+  expect(first.headers.link).toMatch(/^<[^>]*>; rel="first", <[^>]*>; rel="next"$/)
+  expect((await api.get(toFirst as string)).json()).toEqual(first.json())
+  const last = await api.get(toNext as string)
+  expect(last.json()).toEqual({ items: [{ id: 1 }], next: null })
+  expect(last.headers.link).not.toContain('next')
+  expect(last.headers.etag).toBeUndefined()
+})
+
+test.each([
+  ['limit=0', ['limit']],
+  ['limit=1001', ['limit']],
+  ['limit=1e2', ['limit']],
+  ['limit=', ['limit']],
+  ['limit=1&limit=2', ['limit']],
+  ['sort=colour', ['sort']],
+  ['sort=id,city', ['sort']],
+  ['count=yes', ['count']],
+  ['fields=id,secret', ['fields']],
+  ['postal_code=V8', ['postal_code']],
+  ['postal_code=%00', ['postal_code']],
+  ['housing_type=sfd', ['housing_type']],
+  ['city=', ['city']],
+  ['updated_since=yesterday', ['updated_since']],
+  ['updated_since=2026-02-30T00:00:00Z', ['updated_since']],
+  ['updated_since=2026-02-03T00:00:00', ['updated_since']],
+  ['q=', ['q']],
+  ['q=%3F%21', ['q']],
+  ['q=a%00', ['q']],
+  ['cursor=', ['cursor']],
+  ['cursor=AAAA', ['cursor']],
+  ['colour=red&limit=x&__proto__=1', ['colour', 'limit', '__proto__']],
+])('?%s is a 400 that names what is wrong', async (parameters, names) => {
+  const answer = await api.get(`/api/v2/housing?${parameters}`)
+  expectProblem(answer, 400, 'invalid-parameter', names)
+})
+
+test('a cursor that was damaged, or belongs to another list, is a 400', async () => {
+  await store(Array.from({ length: 5 }, () => ({})))
+  const cursor = (await list({ limit: 2, sort: 'city', city: 'victoria' })).next as string
+  for (const parameters of [{ sort: '-city' }, { city: 'oak bay' }, { q: 'main' }])
+    expectProblem(await api.get(`/api/v2/housing?${query({ cursor, ...parameters })}`), 400, 'invalid-parameter', [
+      'cursor',
+    ])
+  expect(await ids({ cursor, sort: 'city', city: 'victoria' })).toEqual([3, 4, 5])
+
+  const parts = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  const damaged = [
+    { ...parts, after: ['Victoria'] },
+    { ...parts, after: [1, 2] },
+    { ...parts, after: ['Victoria', 2 ** 40] },
+    { ...parts, after: ['\0', 2] },
+    { ...parts, sort: 'updated_at' },
+    { ...parts, sort: 'id' },
+    { ...parts, filters: { city: '\0' } },
+    { ...parts, filters: { colour: 'red' } },
+    { sort: 'id' },
+    null,
+  ]
+  for (const wrong of damaged) {
+    const cursor = Buffer.from(JSON.stringify(wrong)).toString('base64url')
+    expectProblem(await api.get(`/api/v2/housing?cursor=${cursor}`), 400, 'invalid-parameter', ['cursor'])
+  }
+  await fc.assert(
+    fc.asyncProperty(fc.nat(cursor.length - 1), fc.constantFrom(...'Aa0_-'), async (at, letter) => {
+      const answer = await api.get(`/api/v2/housing?cursor=${cursor.slice(0, at)}${letter}${cursor.slice(at + 1)}`)
+      expect([200, 400]).toContain(answer.statusCode)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+const word = fc.constantFrom('a', 'B', 'é', 'Zz', '中', 'a b', '', ' ')
+const aHouse = fc.record({
+  street: word,
+  city: word,
+  postal_code: fc.constantFrom('V8V 1A1', 'V8V 1A2', 'V8W 1A1', 'A1A 1A1'),
+  housing_type: fc.constantFrom('SFD', 'ASL'),
+})
+const someFilters: fc.Arbitrary<Filters> = fc.record(
+  {
+    postal_code: fc.constantFrom('V8V', 'v8v1a1'),
+    city: fc.constantFrom('A', 'b'),
+    housing_type: fc.constantFrom('SFD', 'SFD,ASL'),
+  },
+  { requiredKeys: [] },
+)
+const aSort = fc.constantFrom(...sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))
+/** What happens to the table between two pages: a row is added, or some row is changed, or deleted. */
+const anEvent = fc.oneof(
+  aHouse.map((house) => ({ house })),
+  fc.record({ change: fc.nat(30), to: aHouse }),
+  fc.record({ remove: fc.nat(30) }),
+)
+
+test('walking the pages returns each house that nobody touches exactly once, in order, whatever else happens', async () => {
+  const life = fc.record({
+    houses: fc.array(aHouse, { maxLength: 30 }),
+    filters: someFilters,
+    sort: aSort,
+    limit: fc.integer({ min: 1, max: 12 }),
+    events: fc.array(anEvent, { maxLength: 12 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(life, async ({ houses, filters, sort, limit, events }) => {
+      await sql`truncate housing.housing restart identity`.execute(db)
+      await sql`alter sequence housing.housing_id_seq restart`.execute(db)
+      if (houses.length > 0) await store(houses)
+      const all = (await list({ ...filters, sort, limit: 1000 })).items
+      const touched = new Set<number>()
+      const seen: House[] = []
+      for (let next: string | null = '', at = 0; next !== null; at++) {
+        const page = await list(next === '' ? { ...filters, sort, limit } : { cursor: next, limit })
+        expect(page.items.length === limit || page.next === null).toBe(true)
+        seen.push(...page.items)
+        next = page.next
+        const event = events[at]
+        if (event && 'house' in event) await store([event.house])
+        if (event && 'change' in event) {
+          touched.add(event.change)
+          await sql`update housing.housing set city = ${event.to.city}, postal_code = ${event.to.postal_code}
+            where id = ${event.change}`.execute(db)
+        }
+        if (event && 'remove' in event) {
+          touched.add(event.remove)
+          await sql`delete from housing.housing where id = ${event.remove}`.execute(db)
+        }
+      }
+      const untouched = (items: House[]) => items.filter(({ id }) => id <= houses.length && !touched.has(id))
+      expect(untouched(seen)).toEqual(untouched(all))
+    }),
+    { numRuns: 60 },
+  )
+})

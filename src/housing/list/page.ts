@@ -1,0 +1,46 @@
+import type { Database } from '../../database/database.ts'
+import { Problem } from '../../http/problems.ts'
+import type { HousingRow } from '../queries.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
+import { countHousing, listHousing, resolve } from './queries.ts'
+import type { HousingPage, ListQuery, Sort } from './schemas.ts'
+
+/** Reads the page that a query asks for, and the queries (as URLs have them) of the first and of the next page. */
+export async function readPage(
+  db: Database,
+  { cursor, sort, limit = 100, count, fields, ...filters }: ListQuery,
+): Promise<{ page: HousingPage; first: string; next: string | undefined }> {
+  const list = cursor === undefined ? { sort: sort ?? 'id', filters } : decodeCursor(cursor, { sort, filters })
+  const condition = await resolve(db, list.filters)
+  if (condition.words?.length === 0) throw noWords()
+
+  const rows = await listHousing(db, { ...list, condition, limit: limit + 1 })
+  const items = rows.slice(0, limit)
+  const last = rows.length > limit ? items.at(-1) : undefined
+  const next = last ? encodeCursor({ ...list, after: positionOf(last, list.sort) }) : null
+  const total = count && { total: await countHousing(db, condition) }
+
+  const same = { limit, ...(count && { count }), ...(fields && { fields }) }
+  return {
+    page: { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total },
+    first: asQuery({ ...list.filters, sort: list.sort, ...same }),
+    next: next ? asQuery({ cursor: next, ...same }) : undefined,
+  }
+}
+
+/** The sort key and the id of a house: where in the list it stands. */
+function positionOf(house: HousingRow, sort: Sort): (string | number)[] {
+  const key = sort.replace('-', '') as 'id' | 'city' | 'postal_code' | 'updated_at'
+  return key === 'id' ? [house.id] : [house[key], house.id]
+}
+
+const only = (fields: string, house: HousingRow): Partial<HousingRow> =>
+  Object.fromEntries(Object.entries(house).filter(([name]) => fields.split(',').includes(name)))
+
+const asQuery = (parameters: Record<string, string | number>) =>
+  String(new URLSearchParams(Object.entries(parameters) as [string, string][]))
+
+function noWords(): Problem {
+  const detail = 'has no word in it, only punctuation: send at least one letter or digit.'
+  return new Problem('invalid-parameter', `q ${detail}`, { errors: [{ parameter: 'q', code: 'words', detail }] })
+}

@@ -1,0 +1,92 @@
+import { type Static, Type } from 'typebox'
+import { Text } from '../../http/text.ts'
+import { Housing } from '../schemas.ts'
+
+const members = Object.keys(Housing.properties)
+const letter = '[A-Za-z]'
+const anyMember = `(${members.join('|')})`
+
+/** What the list can be sorted by, each also descending with `-`; the id breaks ties in the same direction. */
+export const sorts = ['id', 'city', 'postal_code', 'updated_at'] as const
+
+export const DateTime = Type.String({
+  format: 'date-time',
+  description: 'A time as in RFC 3339, such as 2026-11-22T18:03:11Z: houses changed then or later.',
+  examples: ['2026-11-22T18:03:11Z'],
+})
+
+/** The filters, as they are in the query and in a cursor. All that are given must hold. */
+export const filters = {
+  postal_code: Type.Optional(
+    Type.String({
+      pattern: `^ *${[letter, '[0-9]', letter].join(' *')}( *${['[0-9]', letter, '[0-9]'].join(' *')})? *$`,
+      maxLength: 50,
+      description: 'A whole postal code, or its first three characters, in any case and with or without blanks.',
+      examples: ['V8W'],
+    }),
+  ),
+  city: Type.Optional(Text('The whole name of the city, in any case', 'victoria')),
+  street: Type.Optional(Text('How the street begins, in any case', 'douglas')),
+  housing_type: Type.Optional(
+    Type.String({
+      pattern: '^[A-Z]{3}(,[A-Z]{3}){0,99}$',
+      description: 'Codes of housing types, separated by commas: houses of any of them.',
+      examples: ['SFD,MFD'],
+    }),
+  ),
+  updated_since: Type.Optional(DateTime),
+  q: Type.Optional(
+    Type.String({
+      pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F\\uD800-\\uDFFF]{1,100}$',
+      description: 'Words, 1 to 100 characters: each must begin a word of address, street or city, in any case.',
+      examples: ['doug vic'],
+    }),
+  ),
+}
+
+const Filters = Type.Object(filters)
+export type Filters = Static<typeof Filters>
+
+export const Sort = Type.Enum(
+  sorts.flatMap((sort) => [sort, `-${sort}` as const]),
+  { description: `One of ${sorts.join(', ')}, or one of them with a minus in front: descending.` },
+)
+export type Sort = Static<typeof Sort>
+
+/** The query of the list. */
+export const ListQuery = Type.Object(
+  {
+    ...filters,
+    sort: Type.Optional(Sort),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'How many at most: 1 to 1000.' }),
+    ),
+    cursor: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{1,4000}$',
+        description: 'The `next` of a page before: continues its list, whose filters and order it carries.',
+      }),
+    ),
+    count: Type.Optional(Type.Enum(['exact'], { description: '`exact` adds the number of all matches as `total`.' })),
+    fields: Type.Optional(
+      Type.String({
+        pattern: `^${anyMember}(,${anyMember}){0,19}$`,
+        description: `The members to answer, separated by commas: ${members.join(', ')}.`,
+        examples: ['id,postal_code'],
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type ListQuery = Static<typeof ListQuery>
+
+/** A page; with `fields` its items have only those members. */
+export const HousingPage = Type.Object(
+  {
+    items: Type.Array(Type.Partial(Type.Object(Housing.properties))),
+    next: Type.Union([Type.String(), Type.Null()], { description: 'The cursor of the next page; null at the end.' }),
+    total: Type.Optional(Type.Integer({ description: 'How many there are in all, where count=exact asked for it.' })),
+  },
+  { $id: 'HousingPage' },
+)
+export type HousingPage = Static<typeof HousingPage>

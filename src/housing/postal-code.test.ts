@@ -1,0 +1,45 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { checker } from '../http/validation.ts'
+import { canonical, PostalCode } from './postal-code.ts'
+
+const isPostalCode = checker(PostalCode)
+
+test.each([
+  ['V8W 1P6', 'V8W 1P6'],
+  ['v8w1p6', 'V8W 1P6'],
+  [' v8W  1p6 ', 'V8W 1P6'],
+  ['V 8 W 1 P 6', 'V8W 1P6'],
+  ['k1a0b1', 'K1A 0B1'],
+])('%j is stored as %s', (sent, stored) => {
+  expect(isPostalCode(sent)).toBe(true)
+  expect(canonical(sent)).toBe(stored)
+})
+
+test.each(['', ' ', 'V8W', 'V8W 1P', 'V8W 1P66', 'V8W-1P6', 'V8W\t1P6', '8VW 1P6', 'V8W 1P6\n', 'Ṽ8W 1P6', 'V８W 1P6'])(
+  '%j is no postal code',
+  (sent) => expect(isPostalCode(sent)).toBe(false),
+)
+
+test('D, F, I, O, Q and U occur nowhere, W and Z not at the start', () => {
+  for (const letter of 'DFIOQU')
+    for (const code of [`${letter}1A 1A1`, `A1${letter} 1A1`, `A1A 1${letter}1`]) expect(isPostalCode(code)).toBe(false)
+  for (const letter of 'WZ') {
+    expect(isPostalCode(`${letter}1A 1A1`)).toBe(false)
+    expect(isPostalCode(`A1${letter} 1${letter}1`)).toBe(true)
+  }
+})
+
+test('the stored spelling does not depend on case and blanks, and is its own stored spelling', () => {
+  const spelling = fc.tuple(
+    fc.stringMatching(/^[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d$/),
+    fc.array(fc.nat(7), { maxLength: 5 }),
+    fc.boolean(),
+  )
+  fc.assert(
+    fc.property(spelling, ([code, blanks, lower]) => {
+      const spread = blanks.reduce((text, at) => `${text.slice(0, at)} ${text.slice(at)}`, code)
+      expect(canonical(lower ? spread.toLowerCase() : spread)).toBe(code)
+    }),
+  )
+})

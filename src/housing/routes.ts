@@ -1,0 +1,181 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Database } from '../database/database.ts'
+import { onViolation } from '../database/errors.ts'
+import { IfMatch, IfNoneMatch, isKnown, requireIfMatch, stale } from '../http/preconditions.ts'
+import { Problem } from '../http/problems.ts'
+import { answer, ETag, failures, Link, Location, noContent, type Routes, ref } from '../http/routes.ts'
+import { etag, versionsIn } from './etag.ts'
+import { readPage } from './list/page.ts'
+import { HousingPage, ListQuery } from './list/schemas.ts'
+import { deleteHousing, findHousing, insertHousing, updateHousing } from './queries.ts'
+import { asStored, exampleHousing, Housing, HousingId, HousingPatch, NewHousing } from './schemas.ts'
+
+const tags = ['Housing']
+const example = exampleHousing
+const wrongBody = { 413: 'The body is too large.', 415: 'The body is no JSON.', 422: 'The body is wrong.' }
+const missing = { 404: 'No house has this id.' }
+const preconditions = {
+  ...missing,
+  412: 'The house is in another version than If-Match names.',
+  428: 'If-Match is missing.',
+}
+
+export const housingRoutes: Routes = async (app, { db }) => {
+  for (const shape of [Housing, HousingPage, HousingPatch, NewHousing]) app.addSchema(shape)
+
+  app.get(
+    '',
+    {
+      schema: {
+        tags,
+        operationId: 'listHousing',
+        summary: 'The houses that match all filters',
+        querystring: ListQuery,
+        response: {
+          200: answer(HousingPage, 'A page of them.', { example: { items: [example], next: null }, headers: { Link } }),
+          ...failures(),
+        },
+      },
+    },
+    async ({ query, routeOptions }, reply) => {
+      const { page, first, next } = await readPage(db, query)
+      const link = (rel: string, query: string) => `<${routeOptions.url}?${query}>; rel="${rel}"`
+      return reply.header('link', [link('first', first), ...(next ? [link('next', next)] : [])].join(', ')).send(page)
+    },
+  )
+
+  app.post(
+    '',
+    {
+      schema: {
+        tags,
+        operationId: 'createHousing',
+        summary: 'Add a house',
+        body: ref(NewHousing),
+        response: {
+          201: answer(Housing, 'The new house.', { example, headers: { ETag, Location } }),
+          ...failures(wrongBody),
+        },
+      },
+    },
+    async ({ body }, reply) => {
+      const house = await insertHousing(db, asStored(body)).catch(unknownHousingType(body))
+      return reply
+        .code(201)
+        .headers({ location: `/api/v2/housing/${house.id}`, etag: etag(house) })
+        .send(house)
+    },
+  )
+
+  app.get(
+    '/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'getHousing',
+        summary: 'One house',
+        params: HousingId,
+        headers: IfNoneMatch,
+        response: {
+          200: answer(Housing, 'The house.', { example, headers: { ETag } }),
+          304: noContent('The client has it already.', { ETag }),
+          ...failures(missing),
+        },
+      },
+    },
+    async ({ params: { id }, headers }, reply) => {
+      const house = await findHousing(db, id)
+      if (!house) throw notFound(id)
+      reply.header('etag', etag(house))
+      return isKnown(headers, etag(house)) ? reply.code(304).send() : reply.send(house)
+    },
+  )
+
+  app.put(
+    '/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'replaceHousing',
+        summary: 'Replace a house',
+        params: HousingId,
+        headers: IfMatch,
+        body: ref(NewHousing),
+        response: {
+          200: answer(Housing, 'The house as it is now.', { example, headers: { ETag } }),
+          ...failures({ ...wrongBody, ...preconditions }),
+        },
+      },
+    },
+    async ({ params: { id }, headers, body }, reply) => {
+      const house = await change(db, id, headers, body)
+      return reply.header('etag', etag(house)).send(house)
+    },
+  )
+
+  app.patch(
+    '/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'patchHousing',
+        summary: 'Change some members of a house',
+        params: HousingId,
+        headers: IfMatch,
+        body: ref(HousingPatch),
+        consumes: ['application/merge-patch+json', 'application/json'],
+        response: {
+          200: answer(Housing, 'The house as it is now.', { example, headers: { ETag } }),
+          ...failures({ ...wrongBody, ...preconditions }),
+        },
+      },
+    },
+    async ({ params: { id }, headers, body }, reply) => {
+      const house = await change(db, id, headers, body)
+      return reply.header('etag', etag(house)).send(house)
+    },
+  )
+
+  app.delete(
+    '/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'deleteHousing',
+        summary: 'Delete a house',
+        params: HousingId,
+        headers: IfMatch,
+        response: { 204: noContent('It is deleted.'), ...failures(preconditions) },
+      },
+    },
+    async ({ params: { id }, headers }, reply) => {
+      const deleted = await deleteHousing(db, id, versionsIn(requireIfMatch(headers), id))
+      if (!deleted) throw await unmatched(db, id)
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** Changes the given members in the version that `If-Match` names. */
+async function change(db: Database, id: number, headers: IncomingHttpHeaders, body: HousingPatch) {
+  const versions = versionsIn(requireIfMatch(headers), id)
+  const house = await updateHousing(db, id, versions, asStored(body)).catch(unknownHousingType(body))
+  if (!house) throw await unmatched(db, id)
+  return house
+}
+
+/** Why a conditional write found nothing to change. */
+async function unmatched(db: Database, id: number): Promise<Problem> {
+  const house = await findHousing(db, id)
+  return house ? stale(etag(house), house.version) : notFound(id)
+}
+
+const notFound = (id: number) => new Problem('not-found', `No house has the id ${id}.`)
+
+const unknownHousingType = ({ housing_type }: HousingPatch) =>
+  onViolation('fk_housing_type', () => {
+    const detail = `No housing type has the code ${housing_type}. GET /api/v2/housing-types lists them.`
+    return new Problem('unknown-housing-type', detail, {
+      errors: [{ pointer: '/housing_type', code: 'unknown', detail }],
+    })
+  })

@@ -1,0 +1,80 @@
+import { type Static, Type } from 'typebox'
+import { Text, trimmed } from '../http/text.ts'
+import { canonical, PostalCode } from './postal-code.ts'
+import type { HousingValues } from './queries.ts'
+
+/** A house as it is answered: types only, since rows older than our rules may break them. */
+export const Housing = Type.Object(
+  {
+    id: Type.Integer(),
+    address: Type.String(),
+    street: Type.String(),
+    city: Type.String(),
+    postal_code: Type.String(),
+    housing_type: Type.String({ description: 'The code of its housing type.' }),
+    version: Type.Integer({ description: 'Grows by one with each change.' }),
+    created_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'Housing' },
+)
+export type Housing = Static<typeof Housing>
+
+const values = {
+  address: Text('House number, or name', '1207'),
+  street: Text('Street', 'Douglas Street'),
+  city: Text('City', 'Victoria'),
+  postal_code: PostalCode,
+  housing_type: Type.String({
+    pattern: '^[A-Z]{3}$',
+    description: 'The code of a housing type: three capital letters.',
+    examples: ['SFD'],
+  }),
+}
+
+const example = {
+  address: '1207',
+  street: 'Douglas Street',
+  city: 'Victoria',
+  postal_code: 'v8w2e7',
+  housing_type: 'SFD',
+}
+
+/** A house as a client sends it: all that a client may set. */
+export const NewHousing = Type.Object(values, { $id: 'NewHousing', additionalProperties: false, examples: [example] })
+export type NewHousing = Static<typeof NewHousing>
+
+/** A merge patch (RFC 7396): the members to change. None can be taken away, so null is refused. */
+export const HousingPatch = Type.Partial(Type.Object(values), {
+  $id: 'HousingPatch',
+  additionalProperties: false,
+  examples: [{ housing_type: 'MFD' }],
+})
+export type HousingPatch = Static<typeof HousingPatch>
+
+/** What is stored of it: without blanks at the ends, the postal code in its one spelling. */
+export function asStored(house: NewHousing): HousingValues
+export function asStored(house: HousingPatch): Partial<HousingValues>
+export function asStored({ address, street, city, postal_code, housing_type }: HousingPatch): Partial<HousingValues> {
+  return {
+    ...(address !== undefined && { address: trimmed(address) }),
+    ...(street !== undefined && { street: trimmed(street) }),
+    ...(city !== undefined && { city: trimmed(city) }),
+    ...(postal_code !== undefined && { postal_code: canonical(postal_code) }),
+    ...(housing_type !== undefined && { type: { code: housing_type } }),
+  }
+}
+
+/** An id as it can stand in a path; anything else is no house. */
+export const HousingId = Type.Object({
+  id: Type.Integer({ minimum: 1, maximum: 2147483647, description: 'The id of a house.', examples: [17] }),
+})
+
+export const exampleHousing: Housing = {
+  ...example,
+  id: 17,
+  postal_code: 'V8W 2E7',
+  version: 3,
+  created_at: '2026-11-22T18:03:11.482Z',
+  updated_at: '2026-11-23T09:41:00.120Z',
+}

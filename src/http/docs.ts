@@ -1,0 +1,35 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+/** The contract at `/openapi.json`, and pages to read and to try it at `/docs`, without any request to elsewhere. */
+export async function describe(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Sample API',
+        version,
+        description: 'A registry of homes. Version 2 is for new clients; version 1 stays as it always was.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'Housing', description: 'Homes.' },
+        { name: 'Housing types', description: 'What a home can be.' },
+        { name: 'Housing Types', description: 'What a home can be, version 1.' },
+      ],
+    },
+    // There is no authentication yet, and the contract says so.
+    transformObject: (document) => ('openapiObject' in document ? { ...document.openapiObject, security: [] } : {}),
+    refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
+  })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { validatorUrl: null, tryItOutEnabled: true },
+    staticCSP: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+    theme: { title: 'Sample API' },
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/redoc', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+}

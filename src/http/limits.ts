@@ -1,0 +1,57 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
+import { document, Problem } from './problems.ts'
+
+const second = 1000
+
+/** Bytes of a body, where a route says nothing else. */
+export const bodyLimit = 65536
+const urlLimit = 8192
+
+/** Node's own limits: a client that dawdles is cut off within ten seconds, whatever it leaves unsaid. */
+export const httpLimits = {
+  headersTimeout: 9 * second,
+  requestTimeout: 9 * second,
+  connectionsCheckingInterval: 500,
+  maxHeaderSize: 16384,
+}
+
+/** The problem of a URL that is too long, or undefined. */
+export function refuseLongUrl({ originalUrl }: FastifyRequest): Problem | undefined {
+  if (originalUrl.length > urlLimit)
+    return new Problem(
+      'url-too-long',
+      `The path and query may have ${urlLimit} bytes together, not ${originalUrl.length}.`,
+    )
+}
+
+/** Answers what is not even HTTP, or never became a whole request. */
+export function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const problem = unparsable(error.code)
+  const body = JSON.stringify(document(problem))
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function unparsable(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new Problem(
+      'headers-too-large',
+      `The headers and the URL may have ${httpLimits.maxHeaderSize} bytes together.`,
+    )
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Problem(
+      'request-timeout',
+      `A request must have arrived after ${httpLimits.requestTimeout / second} seconds.`,
+    )
+  return new Problem('malformed-request', 'This is not a request in HTTP/1.1.')
+}

@@ -1,0 +1,41 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from './problems.ts'
+
+/**
+ * What becomes of a request that no route takes: OPTIONS tells the path's methods, another method is a 405, and the
+ * rest is a 404 with these words.
+ */
+export const answerUnrouted = (app: FastifyInstance, detail: { notFound: string; notAllowed: string }) =>
+  async function unrouted(request: FastifyRequest, reply: FastifyReply) {
+    const allow = methodsOf(app, pathOf(request)).join(', ')
+    if (!allow) throw new Problem('not-found', detail.notFound)
+    if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
+    throw new Problem('method-not-allowed', detail.notAllowed, { headers: { allow } })
+  }
+
+/**
+ * Version 1's rule: a path that would have a route with a slash more or less at its end is redirected there,
+ * whatever the method.
+ */
+export const redirectSlash = (app: FastifyInstance, otherwise: ReturnType<typeof answerUnrouted>) =>
+  async function slash(request: FastifyRequest, reply: FastifyReply) {
+    const path = pathOf(request)
+    const other = path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`
+    if (methodsOf(app, path).length > 0 || methodsOf(app, other).length === 0) return otherwise(request, reply)
+    const query = request.url.slice(path.length).replace(/^\?$/, '')
+    return reply.code(307).header('location', `${request.protocol}://${request.host}${other}${query}`).send()
+  }
+
+/** Version 2's rule: one slash at the end of a path is ignored. */
+export function ignoreTrailingSlash(app: FastifyInstance): void {
+  app.addHook('onRoute', function (route) {
+    if (route.url.endsWith('/') || route.method === 'HEAD') return
+    const schema = { ...route.schema, hide: true }
+    this.route({ ...route, url: `${route.routePath}/`, prefixTrailingSlash: 'slash', schema })
+  })
+}
+
+const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] as string
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+const methodsOf = (app: FastifyInstance, url: string) => methods.filter((method) => app.findRoute({ method, url }))

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { Type } from 'typebox'
+import { Problem } from './problems.ts'
+
+/** The entity tags of an `If-Match` or `If-None-Match` (RFC 9110, section 13.1), or `*`. */
+export type Tags = '*' | { weak: boolean; tag: string }[]
+
+const tag = '(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"'
+const list = new RegExp(`^\\s*${tag}(\\s*,\\s*${tag})*\\s*$`)
+
+function parseTags(name: string, header: string): Tags {
+  if (header.trim() === '*') return '*'
+  if (!list.test(header))
+    throw new Problem('malformed-request', `${name} must be *, or entity tags in quotes as an ETag has them.`)
+  return [...header.matchAll(new RegExp(tag, 'g'))].map(([, weak, value]) => ({ weak: !!weak, tag: value as string }))
+}
+
+/** The precondition of a write that must have one. */
+export function requireIfMatch(headers: IncomingHttpHeaders): Tags {
+  if (headers['if-match'] !== undefined) return parseTags('If-Match', headers['if-match'])
+  throw new Problem(
+    'precondition-required',
+    'Send the ETag of the version that you have seen as If-Match, so that nobody else’s change gets lost; or * for any.',
+  )
+}
+
+/** Whether the client has this representation already, so that 304 is the answer. */
+export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
+  const header = headers['if-none-match']
+  if (header === undefined) return false
+  const tags = parseTags('If-None-Match', header)
+  return tags === '*' || tags.some(({ tag }) => `"${tag}"` === etag)
+}
+
+/**
+ * Judges a write's preconditions, which may be left out, by the current ETag, if there is one. Throws the 412.
+ * Only of use where nobody else can write between this and the write.
+ */
+export function checkPreconditions(headers: IncomingHttpHeaders, current: string | undefined): void {
+  const wanted = headers['if-match'] === undefined ? '*' : parseTags('If-Match', headers['if-match'])
+  const isWanted = wanted === '*' || wanted.some(({ weak, tag }) => !weak && `"${tag}"` === current)
+  if (!isWanted || (headers['if-match'] !== undefined && current === undefined)) throw stale(current)
+  if (current !== undefined && isKnown(headers, current))
+    throw new Problem('precondition-failed', 'It exists already, which If-None-Match rules out.', {
+      headers: { etag: current },
+    })
+}
+
+/** A 412 that names the current ETag, if there is one, and the version where versions are counted. */
+export const stale = (etag: string | undefined, version?: number) =>
+  new Problem(
+    'precondition-failed',
+    etag
+      ? `It has changed meanwhile: its ETag is ${etag} now. Read it again, then repeat the change.`
+      : 'It does not exist.',
+    { ...(etag && { headers: { etag } }), ...(version && { members: { current_version: version } }) },
+  )
+
+/** A strong ETag made of the content itself. */
+export const contentTag = (content: unknown): string =>
+  `"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22)}"`
+
+const header = (description: string) => Type.String({ description, examples: ['"17-3"', '*'] })
+
+/** The contract's words on the headers; what they may hold is judged above. */
+export const IfMatch = Type.Object({ 'If-Match': header('The ETag of the version to change, or * for any.') })
+export const IfNoneMatch = Type.Object({
+  'If-None-Match': Type.Optional(header('ETags of what the client has already.')),
+})
+export const Preconditions = Type.Object({
+  'If-Match': Type.Optional(header('The ETag of the version to change, or * for any.')),
+  'If-None-Match': Type.Optional(header('* to change nothing that exists already.')),
+})

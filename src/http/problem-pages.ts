@@ -1,0 +1,27 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { Type } from 'typebox'
+import { type Code, kinds, Problem } from './problems.ts'
+
+/** `/problems/{code}`: what a problem's `type` leads to, in prose; HTML for a browser, else Markdown. */
+export const problemPages: FastifyPluginAsync = async (app) => {
+  app.get<{ Params: { code: string } }>(
+    '/problems/:code',
+    { schema: { hide: true, params: Type.Object({ code: Type.String() }) } },
+    async ({ params: { code }, headers }, reply) => {
+      if (!Object.hasOwn(kinds, code)) throw new Problem('not-found', `There is no problem with the code ${code}.`)
+      const [status, title, text] = kinds[code as Code]
+      reply.headers({ vary: 'Accept', 'cache-control': 'public, max-age=3600' })
+      if (!/\btext\/html\b/.test(headers.accept ?? ''))
+        return reply
+          .type('text/markdown; charset=utf-8')
+          .send(`# ${title}\n\n\`${code}\`, status ${status}\n\n${text}\n`)
+      const prose = text.replaceAll('<', '&lt;').replace(/`([^`]*)`/g, '<code>$1</code>')
+      return reply
+        .type('text/html; charset=utf-8')
+        .send(
+          `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>` +
+            `<p><code>${code}</code>, status ${status}</p><p>${prose}</p></html>\n`,
+        )
+    },
+  )
+}

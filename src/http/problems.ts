@@ -1,0 +1,211 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { ConnectionLost, isSqlError, Unreachable } from '../database/errors.ts'
+
+/** Every way to fail: the stable code, its status, its title, and what `/problems/<code>` says of it. */
+export const kinds = {
+  'malformed-request': [
+    400,
+    'The request cannot be read',
+    'The request breaks the rules of HTTP, or a header has a form that its standard does not allow. `detail` says where.',
+  ],
+  'malformed-body': [
+    400,
+    'The body cannot be read',
+    'The body is not JSON in UTF-8, names a member twice, or nests too deep. Nothing was stored.',
+  ],
+  'invalid-parameter': [
+    400,
+    'A parameter is wrong',
+    'A query parameter is unknown, repeated, empty or has a wrong value. `errors` lists all of them, each with what would be right.',
+  ],
+  'not-found': [404, 'Not found', 'Nothing has this path or this id; it may have been deleted.'],
+  'method-not-allowed': [
+    405,
+    'Method not allowed',
+    'The path exists, but not for this method. The header `Allow` lists the methods that it takes.',
+  ],
+  'not-acceptable': [
+    406,
+    'Not acceptable',
+    'The header `Accept` rules out every media type that this path can answer with. Leave it out, or accept what `detail` names.',
+  ],
+  'request-timeout': [
+    408,
+    'The request took too long to arrive',
+    'A request must have arrived wholly within a few seconds of its beginning. Check the connection, then try again.',
+  ],
+  'housing-type-in-use': [
+    409,
+    'The housing type is in use',
+    'Houses have this type, so it cannot be deleted. Give them another type, or delete them, first.',
+  ],
+  'precondition-failed': [
+    412,
+    'It has changed meanwhile',
+    'The resource is not, or no longer, in the version that `If-Match` names. Nothing was changed. The header `ETag` names the current version: read it, decide again, and repeat the change with that ETag.',
+  ],
+  'body-too-large': [413, 'The body is too large', 'Nothing was stored. `detail` says how large a body may be.'],
+  'url-too-long': [414, 'The URL is too long', 'Path and query may have 8,192 bytes together.'],
+  'unsupported-media-type': [
+    415,
+    'Unsupported media type',
+    'The body has a media type that this path does not read, or none is given. The header `Accept-Post` or `Accept-Patch` lists those that it reads.',
+  ],
+  'invalid-body': [
+    422,
+    'The body is wrong',
+    'The body is JSON, but not what this path expects. `errors` lists all that is wrong: a JSON Pointer to each place, and what would be right there. Nothing was stored.',
+  ],
+  'invalid-path': [422, 'The path is wrong', 'Nothing can be created at this path. `errors` says what would be right.'],
+  'unknown-housing-type': [
+    422,
+    'Unknown housing type',
+    'No housing type has this code. `GET /api/v2/housing-types` lists them; `PUT /api/v2/housing-types/{code}` adds one.',
+  ],
+  'precondition-required': [
+    428,
+    'A precondition is required',
+    'A change of a house must say which version it is about, so that nobody overwrites what somebody else has just written. Send the `ETag` that came with the house as `If-Match`; `If-Match: *` overwrites whatever is there.',
+  ],
+  'headers-too-large': [431, 'The headers are too large', 'Request line and headers may have 16,384 bytes together.'],
+  'internal-error': [
+    500,
+    'Something went wrong on our side',
+    'The error has been logged under the `request_id`. Try again, and tell the operator if it stays.',
+  ],
+  unavailable: [
+    503,
+    'The service is not available at the moment',
+    'The database cannot be reached, or is being made ready. Nothing was changed. Try again after the seconds that `Retry-After` names.',
+  ],
+  'outcome-unknown': [
+    503,
+    'It is unknown whether the write took effect',
+    'The connection to the database was lost after the write was sent and before it was confirmed. Look whether it took effect before you repeat it.',
+  ],
+  timeout: [
+    504,
+    'The database took too long',
+    'The database did not answer in time. Nothing was changed, unless `detail` says otherwise. Try again later, or ask for less.',
+  ],
+} as const satisfies Record<string, readonly [status: number, title: string, explanation: string]>
+
+export type Code = keyof typeof kinds
+
+/** A failure that the caller can act on; anything else that is thrown leaves as a bare 500. */
+export class Problem extends Error {
+  readonly code: Code
+  readonly status: number
+  /** What the document lists as wrong, its members besides the standard ones, and headers of the answer. */
+  readonly with: { errors?: unknown[]; members?: Record<string, unknown>; headers?: Record<string, string> }
+  constructor(code: Code, detail: string, extra: Problem['with'] = {}) {
+    super(detail)
+    this.code = code
+    this.status = kinds[code][0]
+    this.with = extra
+  }
+}
+
+/** RFC 9457, as every failing answer of version 2 looks. */
+export const ProblemDocument = Type.Object(
+  {
+    type: Type.String({ format: 'uri-reference' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What is wrong with this request, and what would be right.' }),
+    instance: Type.Optional(Type.String({ format: 'uri-reference' })),
+    code: Type.String({ description: 'Stable, for programs.' }),
+    request_id: Type.Optional(Type.String()),
+    current_version: Type.Optional(Type.Integer({ description: 'The version that there is now.' })),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: Type.Optional(Type.String({ description: 'JSON Pointer into the body.' })),
+          parameter: Type.Optional(Type.String({ description: 'Name of a parameter.' })),
+          code: Type.String(),
+          detail: Type.String(),
+        }),
+      ),
+    ),
+  },
+  { $id: 'Problem', description: 'RFC 9457: what went wrong.' },
+)
+export type ProblemDocument = Static<typeof ProblemDocument>
+
+/** The document of a problem, as far as it does not depend on the request. */
+export const document = ({ code, status, message, with: { errors, members } }: Problem): ProblemDocument => ({
+  type: `/problems/${code}`,
+  title: kinds[code][1],
+  status,
+  detail: message,
+  code,
+  ...members,
+  ...(errors && { errors: errors as NonNullable<ProblemDocument['errors']> }),
+})
+
+/** The error handler of version 2, and of everything that has no shape of its own. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const problem = asProblem(error, request)
+  return fail(problem, reply)
+    .type('application/problem+json')
+    .send({ ...document(problem), instance: request.url.split('?')[0], request_id: request.id })
+}
+
+/** Status and headers of a failing answer, whatever its body's shape. */
+export function fail(problem: Problem, reply: FastifyReply): FastifyReply {
+  return reply
+    .code(problem.status)
+    .headers({ 'cache-control': 'no-store', ...problem.with.headers })
+    .serializer(JSON.stringify)
+}
+
+/** Names what was thrown as a problem; logs it where it is ours. */
+export function asProblem(error: unknown, request: FastifyRequest): Problem {
+  const problem =
+    error instanceof Problem ? error : (ofDatabase(error, request) ?? ofFastify(error as FastifyError, request))
+  if (problem.status >= 500 && problem !== error)
+    request.log.error(
+      { request_id: request.id, err: error },
+      `${request.method} ${request.url} failed: ${problem.message}`,
+    )
+  return problem
+}
+
+const soon = { headers: { 'retry-after': '1' } }
+
+function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undefined {
+  if (error instanceof Unreachable)
+    return new Problem('unavailable', 'The database cannot be reached at the moment. Try again soon.', soon)
+  if (isSqlError(error) && error.code === '57014')
+    return new Problem('timeout', 'The database took too long, and nothing was changed.')
+  if (!(error instanceof ConnectionLost)) return undefined
+  if (method !== 'GET' && method !== 'HEAD')
+    return new Problem(
+      'outcome-unknown',
+      'The database was lost before it said whether the write took effect. Look before you repeat it.',
+      soon,
+    )
+  return error.timedOut
+    ? new Problem('timeout', 'The database did not answer in time.')
+    : new Problem('unavailable', 'The connection to the database was lost. Try again soon.', soon)
+}
+
+/** Names the media types that would be right, for people and in the header that is made for it. */
+export function unsupportedMediaType(method: string): Problem {
+  const types = method === 'PATCH' ? 'application/merge-patch+json, application/json' : 'application/json'
+  return new Problem('unsupported-media-type', `The body must be JSON in UTF-8, with the Content-Type ${types}.`, {
+    headers: { [method === 'PATCH' ? 'accept-patch' : 'accept-post']: types },
+  })
+}
+
+function ofFastify({ code, statusCode = 500, message }: FastifyError, { method }: FastifyRequest): Problem {
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new Problem('body-too-large', 'A body may have at most 65536 bytes.')
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(method)
+  if (statusCode < 500) return new Problem('malformed-request', `${message}.`)
+  return new Problem(
+    'internal-error',
+    'The error has been logged under the request_id. Tell the operator, or try again.',
+  )
+}

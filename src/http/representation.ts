@@ -1,0 +1,31 @@
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import { negotiate } from '@fastify/accept-negotiator'
+import type { FastifyInstance } from 'fastify'
+import { Problem } from './problems.ts'
+
+const least = 1024
+const compressed = {
+  br: (text: string) => promisify(brotliCompress)(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  gzip: (text: string) => promisify(gzip)(text),
+}
+const takesJson = /(^|,)\s*(\*\/\*|application\/\*|application\/(problem\+)?json)\s*(;|,|$)/i
+
+/** Refuses clients that take no JSON, and compresses what is large enough, except where a strong ETag names the bytes. */
+export function negotiateRepresentation(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { accept } = request.headers
+    if (accept === undefined || takesJson.test(accept)) return done()
+    done(new Problem('not-acceptable', `This path answers with application/json, which Accept: ${accept} rules out.`))
+  })
+
+  app.addHook<string>('onSend', (request, reply, payload, done) => {
+    if (typeof payload !== 'string' || payload.length < least || reply.hasHeader('etag')) return done()
+    const vary = reply.getHeader('vary')
+    reply.header('vary', vary ? `${vary}, Accept-Encoding` : 'Accept-Encoding')
+    const encoding = negotiate(request.headers['accept-encoding'] ?? '', ['br', 'gzip'])
+    if (!encoding) return done()
+    reply.header('content-encoding', encoding).removeHeader('content-length')
+    compressed[encoding](payload).then((bytes) => done(null, bytes as unknown as string), done)
+  })
+}

@@ -1,0 +1,94 @@
+import type { ValidatorFactory } from '@fastify/ajv-compiler'
+import { Ajv2020, type AnySchema, type ErrorObject, type Options } from 'ajv/dist/2020.js'
+import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
+import type { Static, TObject, TSchema } from 'typebox'
+import { Problem } from './problems.ts'
+
+/** Marks the parameters of a path at which something may be created: wrong ones are a 422, as a body's members are. */
+export const namesNew = { 'x-names-new': true }
+
+const options: Options = {
+  allErrors: true,
+  verbose: true,
+  formats: { 'date-time': isDateTime },
+  keywords: Object.keys(namesNew),
+}
+
+/** Judges a value by a schema that is no part of a route. */
+export function checker<T extends TSchema>(schema: T): (value: unknown) => value is Static<T> {
+  const matches = new Ajv2020(options).compile(schema)
+  return (value): value is Static<T> => matches(value)
+}
+
+/**
+ * Validates requests as their schemas say, without changing them, and tells all that is wrong: of parameters in a 400,
+ * of the body in a 422; a path that cannot name anything is a 404. Only query and path texts become numbers first.
+ * What headers may hold is judged by whoever reads them.
+ */
+export const buildValidator = ((components: Record<string, AnySchema>) => {
+  const ajv = new Ajv2020(options).addSchema(Object.values(components))
+  return ({ schema, httpPart }: FastifyRouteSchemaDef<TObject>) => {
+    if (httpPart === 'headers') return () => true
+    const matches = ajv.compile(schema)
+    return (given: Record<string, unknown>) => {
+      const value = httpPart === 'body' ? given : withNumbers(given, schema)
+      return matches(value) ? { value } : { error: refusal(httpPart, schema, matches.errors ?? []) }
+    }
+  }
+}) as unknown as ValidatorFactory // its types know only Ajv's own functions
+
+const dateTime =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
+
+/** RFC 3339, within the years that Postgres and JavaScript both have. */
+export function isDateTime(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = dateTime.exec(text)?.slice(1, 4).map(Number) ?? []
+  const date = new Date(Date.UTC(year, month - 1, day))
+  return year >= 1000 && year <= 9998 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+}
+
+/** Texts that spell a whole number plainly become one where the schema wants it: `5`, but not `5.0`, `1e3`, `0x10`. */
+function withNumbers(texts: Record<string, unknown>, { properties }: TObject): Record<string, unknown> {
+  const values = { ...texts }
+  for (const [name, text] of Object.entries(texts)) {
+    const wanted = properties[name] as { type?: string } | undefined
+    if (wanted?.type === 'integer' && /^-?(0|[1-9]\d{0,14})$/.test(String(text))) values[name] = Number(text)
+  }
+  return values
+}
+
+function refusal(httpPart: string | undefined, schema: TObject, errors: ErrorObject[]): Problem {
+  if (httpPart === 'params' && !('x-names-new' in schema))
+    return new Problem('not-found', 'There is nothing at this path.')
+  const inBody = httpPart === 'body'
+  const place = inBody ? 'pointer' : 'parameter'
+  const items = errors.map((error) => {
+    const pointer = error.instancePath + memberOf(error)
+    return {
+      [place]: inBody ? pointer : pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~'),
+      code: error.keyword === 'additionalProperties' ? 'unknown' : error.keyword,
+      detail: !inBody && Array.isArray(error.data) ? 'must not be repeated.' : sentence(error),
+    }
+  })
+  const detail = items.map((item) => `${item[place] || 'The body'} ${item.detail}`).join(' ')
+  const code = inBody ? 'invalid-body' : httpPart === 'params' ? 'invalid-path' : 'invalid-parameter'
+  return new Problem(code, detail, { errors: items })
+}
+
+/** The member that an object lacks or must not have, as a JSON Pointer's last step. */
+function memberOf({ keyword, params }: ErrorObject): string {
+  if (keyword === 'required') return `/${params.missingProperty}`
+  if (keyword === 'additionalProperties')
+    return `/${params.additionalProperty.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return ''
+}
+
+/** What would be right, in the words of the schema's own description where it has one. */
+function sentence({ keyword, params, parentSchema, message }: ErrorObject): string {
+  if (keyword === 'required') return 'is missing.'
+  if (keyword === 'additionalProperties')
+    return `is not known; known are ${Object.keys(parentSchema?.properties ?? {}).join(', ')}.`
+  const description = parentSchema?.description
+  if (description) return `is wrong. ${description}`
+  return keyword === 'type' ? `must be of type ${params.type}.` : `${message}.`
+}

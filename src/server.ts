@@ -1,0 +1,112 @@
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
+import { Type } from 'typebox'
+import type { Database } from './database/database.ts'
+import { housingRoutes } from './housing/routes.ts'
+import { housingTypeRoutes } from './housing-types/routes.ts'
+import { acceptStrictJson } from './http/body.ts'
+import { allowOrigins } from './http/cors.ts'
+import { describe } from './http/docs.ts'
+import { setHeaders } from './http/headers.ts'
+import { health } from './http/health.ts'
+import { bodyLimit, httpLimits, refuseLongUrl, refuseUnparsable } from './http/limits.ts'
+import { answerUnrouted, ignoreTrailingSlash, redirectSlash } from './http/not-found.ts'
+import { problemPages } from './http/problem-pages.ts'
+import { ProblemDocument, sendProblem } from './http/problems.ts'
+import { type Readiness, refuseUntilReady } from './http/readiness.ts'
+import { negotiateRepresentation } from './http/representation.ts'
+import { logRequests, requestId, requestLine } from './http/request-log.ts'
+import { buildValidator } from './http/validation.ts'
+import type { Log } from './log.ts'
+import { sendDetail } from './v1/failures.ts'
+import { plainJson, v1Routes } from './v1/routes.ts'
+
+/** What the API needs of the process around it. */
+export interface ServerOptions {
+  db: Database
+  readiness: Readiness
+  log: Log
+  origins: string[] | '*'
+  trustProxy: string[]
+  version: string
+}
+
+/** The API's table of contents: what all routes share, then one line per resource. */
+export async function createServer({ db, readiness, log, origins, trustProxy, version }: ServerOptions) {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestId,
+    trustProxy: trustProxy.length > 0 && trustProxy,
+    http: httpLimits,
+    bodyLimit,
+    schemaController: { compilersFactory: { buildValidator } },
+    clientErrorHandler: refuseUnparsable,
+    routerOptions: { maxParamLength: httpLimits.maxHeaderSize },
+    frameworkErrors: (error, request, reply) => {
+      setHeaders(request, reply) // no hook runs for what the router refuses
+      sendFailure(error, request, reply)
+      log.line(requestLine(request, reply, 0))
+    },
+    return503OnClosing: false,
+  })
+  app.setChildLoggerFactory((logger) => logger) // lines name their request themselves
+  app.addHook('onRequest', (request, reply, done) => {
+    setHeaders(request, reply)
+    done(refuseLongUrl(request))
+  })
+  logRequests(app, log)
+  app.setErrorHandler(sendFailure)
+  app.setNotFoundHandler(notFound(app))
+  app.removeAllContentTypeParsers()
+  app.addSchema(ProblemDocument)
+  allowOrigins(app, origins)
+  await describe(app, version)
+
+  await app.register(health, { db, readiness })
+  await app.register(problemPages)
+  app.get('/', { schema: greeting, onSend: plainJson }, async () => ({ message: 'Sample API' }))
+  await app.register(async (data) => {
+    data.addHook('preHandler', async () => refuseUntilReady(readiness))
+    await data.register(
+      async (v2) => {
+        acceptStrictJson(v2)
+        ignoreTrailingSlash(v2)
+        negotiateRepresentation(v2)
+        await v2.register(housingRoutes, { prefix: '/housing', db })
+        await v2.register(housingTypeRoutes, { prefix: '/housing-types', db })
+      },
+      { prefix: '/api/v2' },
+    )
+    await data.register(v1Routes, { prefix: '/api/v1', db })
+  })
+  await app.ready()
+  return app
+}
+
+const greeting = {
+  operationId: 'root__get',
+  summary: 'Root',
+  response: { 200: Type.Object({ message: Type.String() }) },
+}
+
+const inVersion2 = (url: string) => /^\/(api\/v2|problems)([/?]|$)/.test(url)
+
+/** The one exit for whatever is thrown. */
+function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  return (inVersion2(request.url) ? sendProblem : sendDetail)(error, request, reply)
+}
+
+function notFound(app: FastifyInstance) {
+  const v2 = answerUnrouted(app, {
+    notFound: 'There is nothing at this path. /docs lists what there is.',
+    notAllowed: 'This path does not take this method; the header Allow lists those that it takes.',
+  })
+  const v1 = redirectSlash(app, answerUnrouted(app, { notFound: 'Not Found', notAllowed: 'Method Not Allowed' }))
+  return async (request: FastifyRequest, reply: FastifyReply) => (inVersion2(request.url) ? v2 : v1)(request, reply)
+}

@@ -1,0 +1,10 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { asProblem, fail } from '../http/problems.ts'
+
+/** Version 1's rendering of a failure: one sentence, or a list of all that is wrong with the input. */
+export function sendDetail(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const problem = asProblem(error, request)
+  return fail(problem, reply)
+    .type('application/json')
+    .send({ detail: problem.with.errors ?? problem.message })
+}

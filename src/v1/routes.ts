@@ -1,0 +1,112 @@
+import type { FastifyPluginAsync, onSendHookHandler } from 'fastify'
+import { Type } from 'typebox'
+import type { Database } from '../database/database.ts'
+import { onViolation } from '../database/errors.ts'
+import { findHousingByPostalCode, type HousingRow, insertHousing } from '../housing/queries.ts'
+import { findHousingType, findHousingTypes, type HousingTypeRow } from '../housing-types/queries.ts'
+import { Problem } from '../http/problems.ts'
+import { ref } from '../http/routes.ts'
+import { acceptJsonAsVersion1 } from './body.ts'
+import { V1Failure, V1Housing, V1HousingType, V1NewHousing, V1Paging, V1ValidationFailure } from './schemas.ts'
+import { readHouse, readPaging, readPath } from './validation.ts'
+
+type Query = Record<string, string | string[]>
+
+const notFound = (detail: string) => new Problem('not-found', detail)
+const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFailure) }
+
+/**
+ * The contract of the Python predecessor, frozen: thin routes over the current version's queries.
+ * Its schemas only document; what a request may hold is judged by this version's own validation.
+ */
+export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }) => {
+  for (const shape of [V1Failure, V1Housing, V1HousingType, V1NewHousing, V1ValidationFailure]) app.addSchema(shape)
+  app.setValidatorCompiler(() => () => true)
+  acceptJsonAsVersion1(app)
+  app.addHook('onSend', plainJson)
+
+  app.get<{ Querystring: Query }>(
+    '/housing_type/',
+    {
+      schema: {
+        tags: ['Housing Types'],
+        operationId: 'get_all_housing_types_api_v1_housing_type__get',
+        summary: 'Get All Housing Types',
+        querystring: V1Paging,
+        response: { 200: Type.Array(ref(V1HousingType)), 422: wrongInput },
+      },
+    },
+    async ({ query }) => (await findHousingTypes(db, readPaging(query))).map(asV1HousingType),
+  )
+
+  app.get<{ Params: { code: string } }>(
+    '/housing_type/:code(.+)',
+    {
+      schema: {
+        tags: ['Housing Types'],
+        operationId: 'get_housing_type_code_api_v1_housing_type__code__get',
+        summary: 'Get Housing Type Code',
+        params: Type.Object({ code: Type.String({ examples: ['SFD'] }) }),
+        response: { 200: ref(V1HousingType), 404: ref(V1Failure), 422: wrongInput },
+      },
+    },
+    async ({ params }) => {
+      const housingType = await findHousingType(db, readPath(params, 'code'))
+      if (!housingType) throw notFound('No HousingType for this code')
+      return asV1HousingType(housingType)
+    },
+  )
+
+  app.get<{ Params: { postal_code: string }; Querystring: Query }>(
+    '/housing/:postal_code(.+)',
+    {
+      schema: {
+        tags: ['Housing'],
+        operationId: 'get_housing_in_postal_code_api_v1_housing__postal_code__get',
+        summary: 'Get Housing In Postal Code',
+        params: Type.Object({ postal_code: Type.String({ examples: ['V8V 1A1'] }) }),
+        querystring: V1Paging,
+        response: { 200: Type.Array(ref(V1Housing)), 404: ref(V1Failure), 422: wrongInput },
+      },
+    },
+    async ({ params, query }) => {
+      const houses = await findHousingByPostalCode(db, readPath(params, 'postal_code'), readPaging(query))
+      if (houses.length === 0) throw notFound('No homes found with the given postal code')
+      return houses.map(asV1Housing)
+    },
+  )
+
+  app.post(
+    '/housing/',
+    {
+      schema: {
+        tags: ['Housing'],
+        operationId: 'create_house_api_v1_housing__post',
+        summary: 'Create House',
+        body: ref(V1NewHousing),
+        response: {
+          200: ref(V1Housing),
+          400: ref(V1Failure),
+          422: Type.Union([ref(V1ValidationFailure), ref(V1Failure)], { description: wrongInput.description }),
+        },
+      },
+    },
+    async ({ body }) => {
+      const { housing_type_id, ...house } = readHouse(body)
+      const created = await insertHousing(db, { ...house, type: { id: housing_type_id } }).catch(
+        onViolation('fk_housing_type', () => new Problem('unknown-housing-type', 'Invalid housing_type_id')),
+      )
+      return asV1Housing(created)
+    },
+  )
+}
+
+/** Fastify adds a charset to the type of JSON, which version 1 never sent. */
+export const plainJson: onSendHookHandler = (_request, reply, _payload, done) => {
+  if (reply.getHeader('content-type') === 'application/json; charset=utf-8')
+    reply.header('content-type', 'application/json')
+  done()
+}
+
+const asV1Housing = ({ id, ...house }: HousingRow) => ({ ...house, housing_id: id })
+const asV1HousingType = ({ id, ...type }: HousingTypeRow) => ({ ...type, housing_type_id: id })

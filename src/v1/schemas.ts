@@ -1,0 +1,42 @@
+import { Type } from 'typebox'
+
+const house = {
+  address: Type.String({ examples: ['1207'] }),
+  street: Type.String({ examples: ['Douglas Street'] }),
+  city: Type.String({ examples: ['Victoria'] }),
+  postal_code: Type.String({ examples: ['V8V 1A1'] }),
+  housing_type_id: Type.Integer({ examples: [1] }),
+}
+
+export const V1NewHousing = Type.Object(house, { $id: 'V1NewHousing' })
+export const V1Housing = Type.Object({ ...house, housing_id: Type.Integer() }, { $id: 'V1Housing' })
+
+export const V1HousingType = Type.Object(
+  { code: Type.String(), description: Type.String(), housing_type_id: Type.Integer() },
+  { $id: 'V1HousingType' },
+)
+
+export const V1Failure = Type.Object(
+  { detail: Type.String() },
+  { $id: 'V1Failure', description: 'A failure in a sentence.' },
+)
+
+export const V1ValidationFailure = Type.Object(
+  {
+    detail: Type.Array(
+      Type.Object({
+        type: Type.String(),
+        loc: Type.Array(Type.Union([Type.String(), Type.Integer()])),
+        msg: Type.String(),
+        input: Type.Optional(Type.Unknown()),
+        ctx: Type.Optional(Type.Unknown()),
+      }),
+    ),
+  },
+  { $id: 'V1ValidationFailure', description: 'All that is wrong with the input.' },
+)
+
+export const V1Paging = Type.Object({
+  skip: Type.Optional(Type.Integer({ minimum: 0, default: 0 })),
+  limit: Type.Optional(Type.Integer({ minimum: 0, default: 100 })),
+})

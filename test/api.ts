@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, beforeEach, inject } from 'vitest'
+import { type Config, readConfig } from '../src/config.ts'
+import { bringUpOnce } from '../src/database/bring-up.ts'
+import { type Database, openDatabase } from '../src/database/database.ts'
+import { readMigrations } from '../src/database/migrations.ts'
+import { createLog } from '../src/log.ts'
+import { createServer, type ServerOptions } from '../src/server.ts'
+
+/** The back end that this run of the test files is about. */
+export const backend = process.env.BACKEND === 'server' ? 'server' : 'embedded'
+
+/** The real API on a migrated database of its own, which is emptied before each test; ends with the test file. */
+export async function startApi(options: Partial<ServerOptions> = {}) {
+  const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
+  const database = await openDatabase(settings)
+  const { db } = database
+  await bringUpOnce(database, readMigrations(), 'on', () => {})
+  const app = await createServer({
+    db,
+    readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
+    log: createLog('silent'),
+    origins: [],
+    trustProxy: [],
+    version: 'test',
+    ...options,
+  })
+  beforeEach(async () => {
+    await sql`truncate housing.housing`.execute(db)
+    await sql`alter sequence housing.housing_id_seq restart`.execute(db)
+    await sql`delete from housing.housing_types where id > 4`.execute(db)
+  })
+  afterAll(async () => {
+    await app.close()
+    await database.close()
+    await drop()
+  })
+  return { app, db, settings }
+}
+
+/** For what needs no data. */
+export const noDatabase: Database = new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) })
+
+/** A copy of the migrated embedded database. */
+export async function ownFolder() {
+  const parent = await mkdtemp(join(tmpdir(), 'sample-api-'))
+  const folder = join(parent, 'data')
+  await cp(inject('template'), folder, { recursive: true })
+  return {
+    settings: { kind: 'embedded', folder } satisfies Config['database'],
+    drop: () => rm(parent, { recursive: true }),
+  }
+}
+
+/** A new and empty database on the tests' server. */
+export async function ownDatabase() {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const url = new URL(inject('serverUrl'))
+  await onServer(`create database ${name}`)
+  url.pathname = name
+  return {
+    settings: readConfig({ DATABASE_URL: url.href }).database,
+    url: url.href,
+    drop: () => onServer(`drop database ${name} with (force)`),
+  }
+}
+
+async function onServer(statement: string): Promise<void> {
+  const client = new pg.Client(inject('serverUrl'))
+  await client.connect()
+  await client.query(statement)
+  await client.end()
+}

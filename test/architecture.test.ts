@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const src = fileURLToPath(new URL('../src', import.meta.url))
+const files = (readdirSync(src, { recursive: true }) as string[]).filter((file) => /(?<!\.test)\.ts$/.test(file))
+const source = (file: string) => readFileSync(join(src, file), 'utf8')
+
+/** From the ground up. Imports go down, or stay in the room; rooms of one floor do not know each other. */
+const floors = [
+  ['config.ts', 'version.ts'],
+  ['log.ts'],
+  ['database'],
+  ['http'],
+  ['housing', 'housing-types'],
+  ['v1'],
+  ['server.ts'],
+  ['commands'],
+  ['main.ts'],
+]
+const room = (file: string) => file.split('/')[0] as string
+const floor = (file: string) => floors.findIndex((rooms) => rooms.includes(room(file)))
+
+test.each(files)('%s imports only what is below it', (file) => {
+  expect(floor(file), 'its room is on the map').toBeGreaterThanOrEqual(0)
+  for (const [, path = ''] of source(file).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']*)'/g)) {
+    const imported = join(dirname(file), path)
+    expect(room(imported) === room(file) || floor(imported) < floor(file), `${file} imports ${imported}`).toBe(true)
+  }
+})
+
+test('the environment is read in one place', () => {
+  expect(files.filter((file) => source(file).includes('process.env'))).toEqual(['main.ts'])
+})
+
+test('SQL is written only in queries and in the database floor', () => {
+  const writesSql = /\bsql[<`]|\.(selectFrom|insertInto|updateTable|deleteFrom)\(/
+  const elsewhere = files.filter((file) => writesSql.test(source(file)) && !/(^database|queries\.ts$)/.test(file))
+  expect(elsewhere).toEqual([])
+})

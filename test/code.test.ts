@@ -1,0 +1,16 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+
+const cwd = fileURLToPath(new URL('..', import.meta.url))
+const run = (tool: string, ...args: string[]) =>
+  promisify(execFile)(`node_modules/.bin/${tool}`, args, { cwd }).then(
+    () => '',
+    ({ stdout, stderr }) => stdout + stderr,
+  )
+
+test('the types hold', async () => expect(await run('tsc')).toBe(''), 120_000)
+
+test('style and format are as agreed (npm run fix mends most)', async () =>
+  expect(await run('biome', 'check', '--error-on-warnings')).toBe(''))

@@ -1,0 +1,218 @@
+import { readFileSync } from 'node:fs'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { startApi } from './api.ts'
+
+type Json = Record<string, unknown>
+interface Schema extends Json {
+  type?: string
+  enum?: string[]
+  pattern?: string
+  examples?: unknown[]
+  properties?: Record<string, Schema>
+  required?: string[]
+  minimum?: number
+  maximum?: number
+  $ref?: string
+}
+interface Parameter {
+  name: string
+  in: 'path' | 'query' | 'header'
+  required?: boolean
+  schema: Schema
+  example?: unknown
+  examples?: Record<string, { value: unknown }>
+}
+interface Operation {
+  method: string
+  path: string
+  parameters?: Parameter[]
+  requestBody?: { content: Record<string, { schema: Schema }> }
+  responses: Record<string, { content?: Record<string, unknown> }>
+}
+
+const contract = JSON.parse(readFileSync(new URL('../openapi.json', import.meta.url), 'utf8'))
+const operations: Operation[] = Object.entries<Json>(contract.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    method,
+    path,
+    ...(operation as Omit<Operation, 'method' | 'path'>),
+  })),
+)
+const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true, 'uri-reference': true } }).addSchema(
+  contract,
+  'contract',
+)
+
+const { app } = await startApi()
+
+/** Texts that have broken servers before. */
+const hostile = fc.constantFrom(
+  '',
+  ' ',
+  '0',
+  '-1',
+  '1e3',
+  '0x10',
+  '9'.repeat(90),
+  'NaN',
+  'null',
+  'true',
+  '\0',
+  'a\0b',
+  '\ud800',
+  '\u202e',
+  "'; drop table housing.housing; --",
+  '%',
+  '%zz',
+  '%00',
+  '../../etc/passwd',
+  '__proto__',
+  'constructor',
+  'x'.repeat(51),
+  '😀'.repeat(51),
+  '*',
+  'W/"1-1"',
+  '"1-1"',
+  '2026-13-45T99:99:99Z',
+  '0000-01-01T00:00:00Z',
+)
+const anyText = fc.oneof(hostile, fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ maxLength: 60 }))
+const anyValue = fc.oneof(anyText, fc.jsonValue({ maxDepth: 3 }), fc.double(), fc.maxSafeInteger())
+
+/** Values that a schema allows, mostly. */
+function valid(schema: Schema): fc.Arbitrary<unknown> {
+  if (schema.$ref) return valid(contract.components.schemas[schema.$ref.split('/').at(-1) as string])
+  if (schema.enum) return fc.constantFrom(...schema.enum)
+  if (schema.properties) {
+    const record = fc.record(map(schema.properties, valid), { requiredKeys: schema.required ?? [] })
+    return schema.examples ? fc.oneof(record, fc.constantFrom(...schema.examples)) : record
+  }
+  if (schema.type === 'integer')
+    return fc.oneof(
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1000 }),
+    )
+  if (schema.examples) return fc.constantFrom(...schema.examples)
+  return fc.string({ minLength: 1, maxLength: 8 })
+}
+
+/** What is allowed with one member changed, taken away or added; or anything at all. */
+function nearly(schema: Schema): fc.Arbitrary<unknown> {
+  const changed = fc
+    .tuple(valid(schema), anyText, anyValue)
+    .map(([value, name, other]) => (typeof value === 'object' && value !== null ? { ...value, [name]: other } : other))
+  const without = fc
+    .tuple(valid(schema), fc.nat(6))
+    .map(([value, at]) =>
+      typeof value === 'object' && value !== null
+        ? Object.fromEntries(Object.entries(value).filter((_, i) => i !== at))
+        : value,
+    )
+  return fc.oneof(changed, without, anyValue)
+}
+
+const either = (schema: Schema, sane: boolean) =>
+  sane ? valid(schema) : fc.oneof({ weight: 3, arbitrary: valid(schema) }, { weight: 1, arbitrary: nearly(schema) })
+const map = <T, R>(of: Record<string, T>, change: (value: T) => R) =>
+  Object.fromEntries(Object.entries(of).map(([name, value]) => [name, change(value)]))
+
+/** A parameter's examples stand beside its schema. */
+const schemaOf = ({ schema, example, examples = {} }: Parameter): Schema => {
+  const all = [...(example === undefined ? [] : [example]), ...Object.values(examples).map(({ value }) => value)]
+  return all.length > 0 ? { ...schema, examples: all } : schema
+}
+
+/** Requests to an operation: all right, or with something wrong here and there. */
+function requests(operation: Operation, sane: boolean) {
+  const record = (place: string) => {
+    const parameters = (operation.parameters ?? []).filter(
+      // No cursor can be made up.
+      (parameter) => parameter.in === place && !(sane && parameter.name === 'cursor'),
+    )
+    const required = parameters.filter((parameter) => parameter.required).map(({ name }) => name)
+    const values = Object.fromEntries(
+      parameters.map((parameter) => [parameter.name, either(schemaOf(parameter), sane)]),
+    )
+    return fc.record(values, { requiredKeys: place === 'path' || sane ? required : [] })
+  }
+  const [[type, media] = []] = Object.entries(operation.requestBody?.content ?? {})
+  const sometimes = <T>(arbitrary: fc.Arbitrary<T>) => (sane ? fc.constant(null) : fc.option(arbitrary, { freq: 12 }))
+  return fc.record({
+    operation: fc.constant(operation),
+    path: record('path'),
+    query: record('query'),
+    headers: record('header'),
+    body: media ? either(media.schema, sane) : fc.constant(undefined),
+    type: sane ? fc.constant(type) : fc.constantFrom(type, type, type, 'text/plain', undefined),
+    extra: sometimes(fc.tuple(anyText, anyText)),
+    mangle: sometimes(fc.tuple(fc.nat(100), anyText)),
+  })
+}
+
+const encode = (value: unknown) => encodeURIComponent(String(value).toWellFormed())
+const isHeader = (value: unknown) => /^[\t\x20-\x7e\x80-\xff]*$/.test(String(value))
+
+test('whatever is sent, the answer is one that the contract has for it, and never a 5xx', async () => {
+  const seen = new Map<string, number>()
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(...operations.flatMap((operation) => [requests(operation, true), requests(operation, false)])),
+      async (request) => {
+        const { operation, extra, mangle } = request
+        const path = operation.path.replace(/\{(\w+)\}/g, (_, name) => encode(request.path[name]))
+        const query = [...Object.entries(request.query), ...(extra ? [extra] : [])].map((pair) =>
+          pair.map(encode).join('='),
+        )
+        const json = request.body === undefined ? undefined : JSON.stringify(request.body)
+        const payload = json && mangle ? json.slice(0, mangle[0]) + mangle[1] + json.slice(mangle[0]) : json
+        const headers = Object.entries(request.headers).filter(([, value]) => isHeader(value))
+        const answer = await app.inject({
+          method: operation.method as 'GET',
+          url: query.length > 0 ? `${path}?${query.join('&')}` : path,
+          headers: {
+            ...Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
+            ...(payload !== undefined && request.type && { 'content-type': request.type }),
+          },
+          ...(payload !== undefined && { payload }),
+        })
+        const { statusCode: status } = answer
+        seen.set(`${operation.method} ${operation.path} ${status}`, 1)
+        expect(status, answer.body).toBeLessThan(500)
+        // An empty or odd path parameter makes another path, which is not this operation's.
+        if (Object.values(request.path).some((value) => encode(value) === '' || encode(value).startsWith('.'))) return
+        expect(Object.keys(operation.responses), answer.body).toContain(String(status))
+        const [media] = Object.keys(operation.responses[status]?.content ?? {})
+        if (!media) return void expect(answer.body).toBe('')
+        expect(String(answer.headers['content-type']).split(';')[0]).toBe(media)
+        const pointer = [
+          'paths',
+          operation.path,
+          operation.method,
+          'responses',
+          String(status),
+          'content',
+          media,
+          'schema',
+        ]
+        const ref = pointer
+          .map((step) => encodeURIComponent(step.replaceAll('~', '~0').replaceAll('/', '~1')))
+          .join('/')
+        const matches = ajv.getSchema(`contract#/${ref}`)
+        expect(matches?.(answer.json()), `${JSON.stringify(matches?.errors)} ${answer.body}`).toBe(true)
+      },
+    ),
+    { numRuns: 1000, seed: 20261123 },
+  )
+  // Each operation has been seen to succeed, and to refuse.
+  for (const { method, path } of operations) {
+    const statuses = [...seen.keys()]
+      .filter((key) => key.startsWith(`${method} ${path} `))
+      .map((key) => key.split(' ')[2])
+    expect(
+      statuses.some((status) => status?.startsWith('2')),
+      `${method} ${path}: ${statuses}`,
+    ).toBe(true)
+  }
+}, 120_000)

@@ -1,0 +1,36 @@
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import { expect } from 'vitest'
+
+type Method = NonNullable<InjectOptions['method']>
+type Headers = Record<string, string>
+
+/** Sends one request without a network; a body that is no string is sent as JSON. */
+export function client(app: FastifyInstance) {
+  const send = (method: Method, url: string, body?: unknown, headers: Headers = {}) =>
+    app.inject({
+      method,
+      url,
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+  return {
+    send,
+    get: (url: string, headers?: Headers) => send('GET', url, undefined, headers),
+    post: (url: string, body: unknown, headers?: Headers) => send('POST', url, body, headers),
+    put: (url: string, body: unknown, headers?: Headers) => send('PUT', url, body, headers),
+    patch: (url: string, body: unknown, headers?: Headers) => send('PATCH', url, body, headers),
+    delete: (url: string, headers?: Headers) => send('DELETE', url, undefined, headers),
+  }
+}
+
+type Answer = Awaited<ReturnType<ReturnType<typeof client>['send']>>
+
+/** Expects a problem document of that status and code, with errors at those places, and nothing else. */
+export function expectProblem(answer: Answer, status: number, code: string, places: string[] = []): void {
+  expect(answer.headers['content-type']).toBe('application/problem+json')
+  const problem = answer.json()
+  expect(problem).toMatchObject({ type: `/problems/${code}`, status, code, detail: expect.stringMatching(/\w.*\.$/) })
+  expect(answer.statusCode).toBe(status)
+  const found = (problem.errors ?? []).map((error: Record<string, string>) => error.pointer ?? error.parameter)
+  expect(found.sort(), problem.detail).toEqual(places.sort())
+}

@@ -1,0 +1,77 @@
+import { type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, expect, test } from 'vitest'
+import { bringUpOnce } from '../src/database/bring-up.ts'
+import { type Database, openDatabase } from '../src/database/database.ts'
+import { readMigrations } from '../src/database/migrations.ts'
+import { listHousing, resolve } from '../src/housing/list/queries.ts'
+import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
+import { findHousing, findHousingByPostalCode } from '../src/housing/queries.ts'
+import { ownDatabase } from './api.ts'
+
+const { settings, url, drop } = await ownDatabase()
+const database = await openDatabase(settings)
+await bringUpOnce(database, readMigrations(), 'on', () => {})
+await database.close()
+
+const pool = new pg.Pool({ connectionString: url, max: 1 })
+const sent: CompiledQuery[] = []
+const db: Database = new Kysely({ dialect: new PostgresDialect({ pool }), log: ({ query }) => void sent.push(query) })
+afterAll(async () => {
+  await db.destroy()
+  await drop()
+})
+
+await sql`
+  insert into housing.housing (address, street, city, postal_code, housing_type_id, updated_at)
+  select i::text, 'Street ' || i % 5000, 'City ' || i % 5000,
+    'V' || i % 10 || chr(65 + i % 26) || ' ' || i / 10 % 10 || chr(65 + i / 260 % 26) || i / 100 % 10,
+    case when i % 5000 = 0 then 2 else 1 end, '2026-01-01'::timestamptz + i * interval '1 second'
+  from generate_series(1, 200000) i`.execute(db)
+await sql`analyze housing.housing`.execute(db)
+
+/** How Postgres would answer the statement that the function sends. */
+async function plan(send: (db: Database) => Promise<unknown>): Promise<string> {
+  sent.length = 0
+  await send(db)
+  const [query] = sent as [CompiledQuery]
+  const { rows } = await pool.query(`explain ${query.sql}`, [...query.parameters])
+  return rows.map((row) => row['QUERY PLAN']).join('\n')
+}
+
+const filters: [Filters, string][] = [
+  [{ postal_code: 'V8V 1A1' }, 'housing_by_postal_code'],
+  [{ city: 'CITY 17' }, 'housing_by_city_in_any_case'],
+  [{ street: 'street 1234' }, 'housing_by_street_prefix'],
+  [{ housing_type: 'ASL' }, 'housing_by_type'],
+  [{ updated_since: '2026-01-03T07:32:00Z' }, 'housing_by_updated_at'],
+  [{ q: '12345' }, 'housing_by_words'],
+]
+
+test.each(filters)('the filter %j alone is answered by its index', async (filters, index) => {
+  const condition = await resolve(db, filters)
+  const found = await plan((db) => listHousing(db, { condition, sort: 'id', limit: 101 }))
+  expect(found).toContain(index)
+  expect(found).not.toContain('Seq Scan on housing h')
+})
+
+test.each(sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))(
+  'the order %s alone needs neither a sequential scan nor a sort, on the first page and on a deep one',
+  async (sort) => {
+    const key = sort.replace('-', '')
+    const position = { city: 'City 2', postal_code: 'V3B 1A1', updated_at: '2026-01-02T00:00:00.000Z' }[key]
+    const condition = await resolve(db, {})
+    for (const after of [undefined, position ? [position, 100000] : [100000]]) {
+      const found = await plan((db) => listHousing(db, { condition, sort, limit: 101, ...(after && { after }) }))
+      expect(found).toMatch(/Index Scan/)
+      expect(found).not.toMatch(/Seq Scan on housing h|Sort/)
+    }
+  },
+)
+
+test('a lookup by id or by postal code reads what it answers', async () => {
+  expect(await plan((db) => findHousing(db, 17))).toContain('housing_pkey')
+  const found = await plan((db) => findHousingByPostalCode(db, 'V8V 1A1', { limit: 100n, offset: 0n }))
+  expect(found).toContain('housing_by_postal_code')
+  expect(found).not.toContain('Sort')
+})

@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { settings } from '../src/config.ts'
+import { startApi } from './api.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const readme = readFileSync(`${root}/README.md`, 'utf8')
+const { app } = await startApi()
+
+test('the curl session of the README goes as it says', async () => {
+  let replayed = 0
+  const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  for (const [, block = ''] of readme.matchAll(/```console\n(.*?)```/gs))
+    for (const [, command = '', said] of block.matchAll(/^\$ (.*?)\n([^$ ].*?)\n(?=\$|$(?!.))/gms)) {
+      const { stdout } = await promisify(execFile)('sh', ['-c', command.replaceAll('localhost:3000', url.host)])
+      replayed += 1
+      expect(withoutLuck(stdout), command).toBe(withoutLuck(said as string))
+    }
+  expect(replayed).toBe(6)
+})
+
+/** Times and request ids differ each time. */
+const withoutLuck = (text: string) =>
+  text
+    .trim()
+    .replace(/"\d{4}-\d\d-\d\dT[^"]*"/g, '"<time>"')
+    .replace(/"request_id":"[^"]*"/g, '"request_id":"…"')
+
+test('the table of settings is what the program reads', () => {
+  const rows = Object.entries(settings).map(([name, { default: value, meaning }]) => {
+    return `| \`${name}\` | ${value === '' ? '–' : `\`${value}\``} | ${meaning} |`
+  })
+  expect(readme).toContain(`| Variable | Default | Meaning |\n|---|---|---|\n${rows.join('\n')}\n\n`)
+})
+
+test('every file that the papers name exists', () => {
+  for (const paper of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']) {
+    const text = readFileSync(`${root}/${paper}`, 'utf8')
+    const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|test|db|bench|scripts)\/[\w./-]*\w)`/g)].map(
+      ([, a, b]) => a ?? b,
+    )
+    for (const file of named) expect(() => readFileSync(`${root}/${file}`), `${paper}: ${file}`).not.toThrow(/ENOENT/)
+  }
+})
