@@ -64,6 +64,7 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
   app.setErrorHandler(sendFailure)
   app.setNotFoundHandler(notFound(app))
   app.removeAllContentTypeParsers()
+  app.addHttpMethod('QUERY') // as one without a body, which makes it a 405 like any other that no route takes
   app.addSchema(ProblemDocument)
   allowOrigins(app, origins)
   await describe(app, version)

@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
 
-// Control characters, the marks that turn the direction of writing, and halves of surrogate pairs.
-const forbidden = '\\u0000-\\u001F\\u007F-\\u009F\\u061C\\u200E\\u200F\\u202A-\\u202E\\u2066-\\u2069\\uD800-\\uDFFF'
+// Control characters, and the marks that turn the direction of writing.
+const forbidden = '\\u0000-\\u001F\\u007F-\\u009F\\u061C\\u200E\\u200F\\u202A-\\u202E\\u2066-\\u2069'
 
 /** A line of text as clients send it: 1 to 50 characters (code points), to which blanks at the ends do not count. */
 export const Text = (what: string, example: string) =>
   Type.String({
+    format: 'well-formed',
     pattern: `^ *[^ ${forbidden}]([^${forbidden}]{0,48}[^ ${forbidden}])? *$`,
     description: `${what}: 1 to 50 characters, blanks at the ends not counted, and no control characters.`,
     examples: [example],

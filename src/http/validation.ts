@@ -10,7 +10,10 @@ export const namesNew = { 'x-names-new': true }
 const options: Options = {
   allErrors: true,
   verbose: true,
-  formats: { 'date-time': isDateTime },
+  formats: {
+    'date-time': isDateTime,
+    'well-formed': (text: string) => text.isWellFormed(), // no halves of surrogate pairs: many patterns cannot say it
+  },
   keywords: Object.keys(namesNew),
 }
 

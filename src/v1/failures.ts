@@ -6,5 +6,10 @@ export function sendDetail(error: unknown, request: FastifyRequest, reply: Fasti
   const problem = asProblem(error, request)
   return fail(problem, reply)
     .type('application/json')
+    .serializer(toJson)
     .send({ detail: problem.with.errors ?? problem.message })
 }
+
+/** With the greatest integer of Postgres, which JavaScript's numbers miss by a little, as it is. */
+const toJson = (body: unknown): string =>
+  JSON.stringify(body).replace('"le":9223372036854776000', '"le":9223372036854775807')

@@ -8,7 +8,19 @@ const house = {
   housing_type_id: Type.Integer({ examples: [1] }),
 }
 
-export const V1NewHousing = Type.Object(house, { $id: 'V1NewHousing' })
+const line = (example: string) => Type.String({ pattern: '^[^\\u0000]{0,50} *$', examples: [example] })
+
+/** A house as a client sends it. These rules only document those of `readHouse`. */
+export const V1NewHousing = Type.Object(
+  {
+    address: line('1207'),
+    street: line('Douglas Street'),
+    city: line('Victoria'),
+    postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8V 1A1'] }),
+    housing_type_id: Type.Integer({ minimum: -2147483648, maximum: 2147483647, examples: [1] }),
+  },
+  { $id: 'V1NewHousing' },
+)
 export const V1Housing = Type.Object({ ...house, housing_id: Type.Integer() }, { $id: 'V1Housing' })
 
 export const V1HousingType = Type.Object(
@@ -37,6 +49,6 @@ export const V1ValidationFailure = Type.Object(
 )
 
 export const V1Paging = Type.Object({
-  skip: Type.Optional(Type.Integer({ minimum: 0, default: 0 })),
-  limit: Type.Optional(Type.Integer({ minimum: 0, default: 100 })),
+  skip: Type.Optional(Type.Integer({ format: 'int64', minimum: 0, default: 0 })),
+  limit: Type.Optional(Type.Integer({ format: 'int64', minimum: 0, default: 100 })),
 })

@@ -37,7 +37,8 @@ export const filters = {
   updated_since: Type.Optional(DateTime),
   q: Type.Optional(
     Type.String({
-      pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F\\uD800-\\uDFFF]{1,100}$',
+      format: 'well-formed',
+      pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F]{1,100}$',
       description: 'Words, 1 to 100 characters: each must begin a word of address, street or city, in any case.',
       examples: ['doug vic'],
     }),
