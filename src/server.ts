@@ -21,7 +21,7 @@ import { ProblemDocument, sendProblem } from './http/problems.ts'
 import { type Readiness, refuseUntilReady } from './http/readiness.ts'
 import { negotiateRepresentation } from './http/representation.ts'
 import { logRequests, requestId, requestLine } from './http/request-log.ts'
-import { buildValidator } from './http/validation.ts'
+import { buildValidator, refuseUnknownParameters } from './http/validation.ts'
 import type { Log } from './log.ts'
 import { sendDetail } from './v1/failures.ts'
 import { plainJson, v1Routes } from './v1/routes.ts'
@@ -64,7 +64,7 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
   app.setErrorHandler(sendFailure)
   app.setNotFoundHandler(notFound(app))
   app.removeAllContentTypeParsers()
-  app.addHttpMethod('QUERY') // as one without a body, which makes it a 405 like any other that no route takes
+  app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true }) // no route takes it: then it is a 405
   app.addSchema(ProblemDocument)
   allowOrigins(app, origins)
   await describe(app, version)
@@ -77,6 +77,7 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
     await data.register(
       async (v2) => {
         acceptStrictJson(v2)
+        refuseUnknownParameters(v2)
         ignoreTrailingSlash(v2)
         negotiateRepresentation(v2)
         await v2.register(housingRoutes, { prefix: '/housing', db })

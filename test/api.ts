@@ -32,6 +32,7 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
   })
   beforeEach(async () => {
     await sql`truncate housing.housing`.execute(db)
+    await sql`truncate housing.changes`.execute(db)
     await sql`alter sequence housing.housing_id_seq restart`.execute(db)
     await sql`delete from housing.housing_types where id > 4`.execute(db)
   })

@@ -31,6 +31,9 @@ export const isSqlError = (error: unknown): error is SqlError => error instanceo
 /** Whether Postgres refuses for a while only: it starts, stops, is a standby or full of connections, or lost this one. */
 export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300)/.test(error.code)
 
+/** Whether Postgres gave a transaction up in favour of others: the whole of it may be tried again. */
+export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error) && /^40(001|P01)$/.test(error.code)
+
 /** Names the violation of one constraint; any other error passes through. */
 export const onViolation =
   (constraint: string, problem: () => Error) =>

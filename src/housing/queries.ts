@@ -100,5 +100,5 @@ export async function deleteHousing(db: Database, id: number, versions: Versions
 }
 
 /** A code that nobody has becomes an id that nobody has, so that Postgres alone judges. */
-const idOfType = (code: string) =>
+export const idOfType = (code: string) =>
   sql<number>`coalesce((select id from housing.housing_types where code = ${code}), -1)`

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
 import { onViolation } from '../database/errors.ts'
+import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../http/idempotency.ts'
 import { IfMatch, IfNoneMatch, isKnown, requireIfMatch, stale } from '../http/preconditions.ts'
 import { Problem } from '../http/problems.ts'
 import { answer, ETag, failures, Link, Location, noContent, type Routes, ref } from '../http/routes.ts'
@@ -8,7 +10,9 @@ import { etag, versionsIn } from './etag.ts'
 import { readPage } from './list/page.ts'
 import { HousingPage, ListQuery } from './list/schemas.ts'
 import { deleteHousing, findHousing, insertHousing, updateHousing } from './queries.ts'
-import { asStored, exampleHousing, Housing, HousingId, HousingPatch, NewHousing } from './schemas.ts'
+import { AsOf, asStored, exampleHousing, Housing, HousingId, HousingPatch, NewHousing } from './schemas.ts'
+import { findVersionAt, houseOf, isAhead } from './versions/queries.ts'
+import { versionRoutes } from './versions/routes.ts'
 
 const tags = ['Housing']
 const example = exampleHousing
@@ -22,6 +26,7 @@ const preconditions = {
 
 export const housingRoutes: Routes = async (app, { db }) => {
   for (const shape of [Housing, HousingPage, HousingPatch, NewHousing]) app.addSchema(shape)
+  await app.register(versionRoutes, { db })
 
   app.get(
     '',
@@ -38,9 +43,8 @@ export const housingRoutes: Routes = async (app, { db }) => {
       },
     },
     async ({ query, routeOptions }, reply) => {
-      const { page, first, next } = await readPage(db, query)
-      const link = (rel: string, query: string) => `<${routeOptions.url}?${query}>; rel="${rel}"`
-      return reply.header('link', [link('first', first), ...(next ? [link('next', next)] : [])].join(', ')).send(page)
+      const { page, links } = await readPage(db, routeOptions.url ?? '', query)
+      return reply.header('link', links).send(page)
     },
   )
 
@@ -51,20 +55,23 @@ export const housingRoutes: Routes = async (app, { db }) => {
         tags,
         operationId: 'createHousing',
         summary: 'Add a house',
+        headers: IdempotencyKey,
         body: ref(NewHousing),
         response: {
-          201: answer(Housing, 'The new house.', { example, headers: { ETag, Location } }),
-          ...failures(wrongBody),
+          201: answer(Housing, 'The new house.', {
+            example,
+            headers: { ETag, Location, 'Idempotency-Replayed': IdempotencyReplayed },
+          }),
+          ...failures({ ...wrongBody, ...keyFailures }),
         },
       },
     },
-    async ({ body }, reply) => {
-      const house = await insertHousing(db, asStored(body)).catch(unknownHousingType(body))
-      return reply
-        .code(201)
-        .headers({ location: `/api/v2/housing/${house.id}`, etag: etag(house) })
-        .send(house)
-    },
+    (request, reply) =>
+      answerOnce(db, request, reply, async (db) => {
+        const house = await insertHousing(db, asStored(request.body)).catch(unknownHousingType(request.body))
+        const headers = { location: `/api/v2/housing/${house.id}`, etag: etag(house) }
+        return { status: 201, headers, body: house }
+      }),
   )
 
   app.get(
@@ -75,15 +82,21 @@ export const housingRoutes: Routes = async (app, { db }) => {
         operationId: 'getHousing',
         summary: 'One house',
         params: HousingId,
+        querystring: AsOf,
         headers: IfNoneMatch,
         response: {
-          200: answer(Housing, 'The house.', { example, headers: { ETag } }),
+          200: answer(Housing, 'The house; with an ETag where it is the present one.', {
+            example,
+            headers: { ETag: Type.Optional(ETag) },
+          }),
           304: noContent('The client has it already.', { ETag }),
           ...failures(missing),
         },
       },
     },
-    async ({ params: { id }, headers }, reply) => {
+    async ({ params: { id }, query: { as_of }, headers }, reply) => {
+      if (as_of !== undefined)
+        return reply.header('cache-control', 'no-store').send(await findHousingAsOf(db, id, as_of))
       const house = await findHousing(db, id)
       if (!house) throw notFound(id)
       reply.header('etag', etag(house))
@@ -154,6 +167,20 @@ export const housingRoutes: Routes = async (app, { db }) => {
       return reply.code(204).send()
     },
   )
+}
+
+/** The house as it stood at that instant. */
+async function findHousingAsOf(db: Database, id: number, instant: string) {
+  if (await isAhead(db, instant)) {
+    const detail = 'is in the future, of which nothing is known yet.'
+    throw new Problem('invalid-parameter', `as_of ${detail}`, {
+      errors: [{ parameter: 'as_of', code: 'future', detail }],
+    })
+  }
+  const version = await findVersionAt(db, id, instant)
+  if (!version || version.operation === 'deleted')
+    throw new Problem('not-found', `There was no house with the id ${id} at ${instant}.`)
+  return houseOf(version)
 }
 
 /** Changes the given members in the version that `If-Match` names. */

@@ -32,6 +32,17 @@ const values = {
   }),
 }
 
+/** What a client may set. */
+export const writable = Object.keys(values) as (keyof typeof values)[]
+
+/** A time, as RFC 3339 writes it. */
+export const DateTime = (what: string) =>
+  Type.String({
+    format: 'date-time',
+    description: `${what}: a time as in RFC 3339, such as 2026-11-22T18:03:11Z.`,
+    examples: ['2026-11-22T18:03:11Z'],
+  })
+
 const example = {
   address: '1207',
   street: 'Douglas Street',
@@ -69,6 +80,12 @@ export function asStored({ address, street, city, postal_code, housing_type }: H
 export const HousingId = Type.Object({
   id: Type.Integer({ minimum: 1, maximum: 2147483647, description: 'The id of a house.', examples: [17] }),
 })
+
+/** The query of one house. */
+export const AsOf = Type.Object(
+  { as_of: Type.Optional(DateTime('The house as it stood at that instant')) },
+  { additionalProperties: false },
+)
 
 export const exampleHousing: Housing = {
   ...example,

@@ -2,6 +2,13 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem, unsupportedMediaType } from './problems.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body as it came, or null. */
+    bytes: Buffer | null
+  }
+}
+
 const deepest = 32
 
 /**
@@ -9,6 +16,7 @@ const deepest = 32
  * duplicate member, no depth that a recursive reader would choke on. Everything else is a 400, or a 415.
  */
 export function acceptStrictJson(app: FastifyInstance): void {
+  app.decorateRequest('bytes', null)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseStrictly)
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'buffer' }, parseStrictly)
@@ -17,7 +25,9 @@ export function acceptStrictJson(app: FastifyInstance): void {
   })
 }
 
-async function parseStrictly({ headers, method }: FastifyRequest, bytes: Buffer): Promise<unknown> {
+async function parseStrictly(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
+  const { headers, method } = request
+  request.bytes = bytes
   const type = headers['content-type'] ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
   if (charset.toLowerCase() !== 'utf-8' || (/merge-patch/i.test(type) && method !== 'PATCH'))

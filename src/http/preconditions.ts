@@ -16,15 +16,22 @@ function parseTags(name: string, header: string): Tags {
   return [...header.matchAll(new RegExp(tag, 'g'))].map(([, weak, value]) => ({ weak: !!weak, tag: value as string }))
 }
 
+/** The precondition of a write, if it has one. */
+export const readIfMatch = (headers: IncomingHttpHeaders): Tags | undefined =>
+  headers['if-match'] === undefined ? undefined : parseTags('If-Match', headers['if-match'])
+
 /** The precondition of a write that must have one. */
 export function requireIfMatch(headers: IncomingHttpHeaders): Tags {
-  if (headers['if-match'] !== undefined) return parseTags('If-Match', headers['if-match'])
-  throw new Problem(
+  const tags = readIfMatch(headers)
+  if (tags) return tags
+  throw missingIfMatch()
+}
+
+export const missingIfMatch = () =>
+  new Problem(
     'precondition-required',
     'Send the ETag of the version that you have seen as If-Match, so that nobody else’s change gets lost; or * for any.',
   )
-}
-
 /** Whether the client has this representation already, so that 304 is the answer. */
 export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
   const header = headers['if-none-match']
@@ -38,9 +45,9 @@ export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
  * Only of use where nobody else can write between this and the write.
  */
 export function checkPreconditions(headers: IncomingHttpHeaders, current: string | undefined): void {
-  const wanted = headers['if-match'] === undefined ? '*' : parseTags('If-Match', headers['if-match'])
-  const isWanted = wanted === '*' || wanted.some(({ weak, tag }) => !weak && `"${tag}"` === current)
-  if (!isWanted || (headers['if-match'] !== undefined && current === undefined)) throw stale(current)
+  const wanted = readIfMatch(headers)
+  const isWanted = wanted === '*' || wanted?.some(({ weak, tag }) => !weak && `"${tag}"` === current)
+  if (wanted && (!isWanted || current === undefined)) throw stale(current)
   if (current !== undefined && isKnown(headers, current))
     throw new Problem('precondition-failed', 'It exists already, which If-None-Match rules out.', {
       headers: { etag: current },
@@ -65,6 +72,9 @@ const header = (description: string) => Type.String({ description, examples: ['"
 
 /** The contract's words on the headers; what they may hold is judged above. */
 export const IfMatch = Type.Object({ 'If-Match': header('The ETag of the version to change, or * for any.') })
+export const IfMatchIfThere = Type.Object({
+  'If-Match': Type.Optional(header('The ETag of the version to change, or * for any; not needed for a deleted one.')),
+})
 export const IfNoneMatch = Type.Object({
   'If-None-Match': Type.Optional(header('ETags of what the client has already.')),
 })

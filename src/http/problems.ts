@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { ConnectionLost, isSqlError, Unreachable } from '../database/errors.ts'
+import { ConnectionLost, isGivenUp, isSqlError, Unreachable } from '../database/errors.ts'
 
 /** Every way to fail: the stable code, its status, its title, and what `/problems/<code>` says of it. */
 export const kinds = {
@@ -40,6 +40,21 @@ export const kinds = {
     'The housing type is in use',
     'Houses have this type, so it cannot be deleted. Give them another type, or delete them, first.',
   ],
+  'idempotency-key-in-use': [
+    409,
+    'A request with this key is still under way',
+    'Another request with the same `Idempotency-Key` has not been answered yet. Send this one again after the seconds that `Retry-After` names: it gets the answer of the other, and nothing is done twice.',
+  ],
+  'version-conflict': [
+    409,
+    'It has changed meanwhile',
+    'The house is not, or no longer, in the version that the operation names; `current_version` is the one that it is in. `index` is the place of the operation in the batch, of which nothing was done.',
+  ],
+  'not-restorable': [
+    409,
+    'This version cannot be restored',
+    'The version is a deletion, or its housing type does not exist any more. `detail` says which. Nothing was changed.',
+  ],
   'precondition-failed': [
     412,
     'It has changed meanwhile',
@@ -56,6 +71,11 @@ export const kinds = {
     422,
     'The body is wrong',
     'The body is JSON, but not what this path expects. `errors` lists all that is wrong: a JSON Pointer to each place, and what would be right there. Nothing was stored.',
+  ],
+  'idempotency-key-reused': [
+    422,
+    'The key belongs to another request',
+    'This `Idempotency-Key` came with another request within the last 24 hours: another method, path, query, body or `If-Match`. Use a new key, such as a UUID, for each thing to do, and the same one only to repeat it.',
   ],
   'invalid-path': [422, 'The path is wrong', 'Nothing can be created at this path. `errors` says what would be right.'],
   'unknown-housing-type': [
@@ -82,7 +102,7 @@ export const kinds = {
   'outcome-unknown': [
     503,
     'It is unknown whether the write took effect',
-    'The connection to the database was lost after the write was sent and before it was confirmed. Look whether it took effect before you repeat it.',
+    'The connection to the database was lost after the write was sent and before it was confirmed. If it had an `Idempotency-Key`, repeat it as it was: nothing is done twice. If not, look whether it took effect before you repeat it.',
   ],
   timeout: [
     504,
@@ -117,6 +137,7 @@ export const ProblemDocument = Type.Object(
     instance: Type.Optional(Type.String({ format: 'uri-reference' })),
     code: Type.String({ description: 'Stable, for programs.' }),
     request_id: Type.Optional(Type.String()),
+    index: Type.Optional(Type.Integer({ description: 'The place in the batch of the operation that failed, from 0.' })),
     current_version: Type.Optional(Type.Integer({ description: 'The version that there is now.' })),
     errors: Type.Optional(
       Type.Array(
@@ -177,13 +198,15 @@ const soon = { headers: { 'retry-after': '1' } }
 function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undefined {
   if (error instanceof Unreachable)
     return new Problem('unavailable', 'The database cannot be reached at the moment. Try again soon.', soon)
+  if (isGivenUp(error))
+    return new Problem('unavailable', 'Others kept writing the same, and nothing was changed. Try again soon.', soon)
   if (isSqlError(error) && error.code === '57014')
     return new Problem('timeout', 'The database took too long, and nothing was changed.')
   if (!(error instanceof ConnectionLost)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
     return new Problem(
       'outcome-unknown',
-      'The database was lost before it said whether the write took effect. Look before you repeat it.',
+      'The database was lost before it said whether the write took effect. Repeat it with the same Idempotency-Key if it had one; else look first.',
       soon,
     )
   return error.timedOut
@@ -199,9 +222,12 @@ export function unsupportedMediaType(method: string): Problem {
   })
 }
 
-function ofFastify({ code, statusCode = 500, message }: FastifyError, { method }: FastifyRequest): Problem {
+function ofFastify(
+  { code, statusCode = 500, message }: FastifyError,
+  { method, routeOptions }: FastifyRequest,
+): Problem {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new Problem('body-too-large', 'A body may have at most 65536 bytes.')
+    return new Problem('body-too-large', `A body may have at most ${routeOptions.bodyLimit} bytes.`)
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(method)
   if (statusCode < 500) return new Problem('malformed-request', `${message}.`)
   return new Problem(

@@ -1,7 +1,8 @@
 import type { ValidatorFactory } from '@fastify/ajv-compiler'
 import { Ajv2020, type AnySchema, type ErrorObject, type Options } from 'ajv/dist/2020.js'
+import type { FastifyInstance } from 'fastify'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
-import type { Static, TObject, TSchema } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Problem } from './problems.ts'
 
 /** Marks the parameters of a path at which something may be created: wrong ones are a 422, as a body's members are. */
@@ -15,6 +16,7 @@ const options: Options = {
     'well-formed': (text: string) => text.isWellFormed(), // no halves of surrogate pairs: many patterns cannot say it
   },
   keywords: Object.keys(namesNew),
+  discriminator: true,
 }
 
 /** Judges a value by a schema that is no part of a route. */
@@ -39,6 +41,13 @@ export const buildValidator = ((components: Record<string, AnySchema>) => {
     }
   }
 }) as unknown as ValidatorFactory // its types know only Ajv's own functions
+
+/** Routes that describe no query take none. */
+export function refuseUnknownParameters(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    route.schema = { querystring: Type.Object({}, { additionalProperties: false }), ...route.schema }
+  })
+}
 
 const dateTime =
   /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
@@ -81,6 +90,7 @@ function refusal(httpPart: string | undefined, schema: TObject, errors: ErrorObj
 /** The member that an object lacks or must not have, as a JSON Pointer's last step. */
 function memberOf({ keyword, params }: ErrorObject): string {
   if (keyword === 'required') return `/${params.missingProperty}`
+  if (keyword === 'discriminator') return `/${params.tag}`
   if (keyword === 'additionalProperties')
     return `/${params.additionalProperty.replaceAll('~', '~0').replaceAll('/', '~1')}`
   return ''
@@ -90,7 +100,7 @@ function memberOf({ keyword, params }: ErrorObject): string {
 function sentence({ keyword, params, parentSchema, message }: ErrorObject): string {
   if (keyword === 'required') return 'is missing.'
   if (keyword === 'additionalProperties')
-    return `is not known; known are ${Object.keys(parentSchema?.properties ?? {}).join(', ')}.`
+    return `is not known; known are ${Object.keys(parentSchema?.properties ?? {}).join(', ') || 'none'}.`
   const description = parentSchema?.description
   if (description) return `is wrong. ${description}`
   return keyword === 'type' ? `must be of type ${params.type}.` : `${message}.`

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox'
-import { Problem } from '../../http/problems.ts'
+import { decodeCursor, wrongCursor } from '../../http/paging.ts'
 import { checker } from '../../http/validation.ts'
-import { DateTime, type Filters, filters, Sort } from './schemas.ts'
+import { DateTime } from '../schemas.ts'
+import { type Filters, filters, Sort } from './schemas.ts'
 
 /** Where a page ended: what was asked for, and the sort key and id of its last house. */
 const Cursor = Type.Object(
@@ -17,38 +18,23 @@ export type Cursor = Static<typeof Cursor>
 const isCursor = checker(Cursor)
 const isId = checker(Type.Integer({ minimum: -2147483648, maximum: 2147483647 }))
 const isStoredText = checker(Type.String({ pattern: '^[^\\u0000\\uD800-\\uDFFF]{0,50}$' }))
-const isKey = { id: isId, city: isStoredText, postal_code: isStoredText, updated_at: checker(DateTime) }
+const isKey = { id: isId, city: isStoredText, postal_code: isStoredText, updated_at: checker(DateTime('Key')) }
 
-/** Whether a page of this sort can end there: at an id, or at a key and an id. */
-function isPosition(sort: Sort, after: unknown[]): boolean {
+/** Whether a page of the cursor's sort can end there: at an id, or at a key and an id. */
+function isPosition(cursor: unknown): cursor is Cursor {
+  if (!isCursor(cursor)) return false
+  const { sort, after } = cursor
   const key = sort.replace('-', '') as keyof typeof isKey
   return isKey[key](after[0]) && isId(after.at(-1)) && after.length === (key === 'id' ? 1 : 2)
 }
 
-export const encodeCursor = (cursor: Cursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')
-
-/**
- * Reads a cursor, which is opaque but not secret: it grants nothing that its query would not. Throws a problem where it
- * is none of ours, or where the request names another order or another filter than it carries.
- */
-export function decodeCursor(text: string, given: { sort: Sort | undefined; filters: Filters }): Cursor {
-  const cursor = parse(text)
-  if (!cursor) throw wrong('It is no cursor of this list: take the `next` of a page as it is, or leave it out.')
+/** Reads a cursor. Throws a problem where the request names another order or another filter than it carries. */
+export function readCursor(text: string, given: { sort: Sort | undefined; filters: Filters }): Cursor {
+  const cursor = decodeCursor(text, isPosition)
   for (const [name, value] of Object.entries({ ...given.filters, ...(given.sort && { sort: given.sort }) })) {
     const carried = name === 'sort' ? cursor.sort : cursor.filters[name as keyof Filters]
-    if (value !== carried) throw wrong(`It belongs to a list with another ${name}: leave ${name} out, or start anew.`)
+    if (value !== carried)
+      throw wrongCursor(`It belongs to a list with another ${name}: leave ${name} out, or start anew.`)
   }
   return cursor
 }
-
-function parse(text: string): Cursor | undefined {
-  try {
-    const cursor = JSON.parse(Buffer.from(text, 'base64url').toString())
-    return isCursor(cursor) && isPosition(cursor.sort, cursor.after) ? cursor : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const wrong = (detail: string) =>
-  new Problem('invalid-parameter', `cursor: ${detail}`, { errors: [{ parameter: 'cursor', code: 'cursor', detail }] })

@@ -1,16 +1,18 @@
 import type { Database } from '../../database/database.ts'
+import { encodeCursor, link } from '../../http/paging.ts'
 import { Problem } from '../../http/problems.ts'
 import type { HousingRow } from '../queries.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
+import { readCursor } from './cursor.ts'
 import { countHousing, listHousing, resolve } from './queries.ts'
 import type { HousingPage, ListQuery, Sort } from './schemas.ts'
 
-/** Reads the page that a query asks for, and the queries (as URLs have them) of the first and of the next page. */
+/** Reads the page that a query asks for, and makes its header Link. */
 export async function readPage(
   db: Database,
+  path: string,
   { cursor, sort, limit = 100, count, fields, ...filters }: ListQuery,
-): Promise<{ page: HousingPage; first: string; next: string | undefined }> {
-  const list = cursor === undefined ? { sort: sort ?? 'id', filters } : decodeCursor(cursor, { sort, filters })
+): Promise<{ page: HousingPage; links: string }> {
+  const list = cursor === undefined ? { sort: sort ?? 'id', filters } : readCursor(cursor, { sort, filters })
   const condition = await resolve(db, list.filters)
   if (condition.words?.length === 0) throw noWords()
 
@@ -23,8 +25,7 @@ export async function readPage(
   const same = { limit, ...(count && { count }), ...(fields && { fields }) }
   return {
     page: { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total },
-    first: asQuery({ ...list.filters, sort: list.sort, ...same }),
-    next: next ? asQuery({ cursor: next, ...same }) : undefined,
+    links: link(path, { ...list.filters, sort: list.sort, ...same }, next ? { cursor: next, ...same } : undefined),
   }
 }
 
@@ -36,9 +37,6 @@ function positionOf(house: HousingRow, sort: Sort): (string | number)[] {
 
 const only = (fields: string, house: HousingRow): Partial<HousingRow> =>
   Object.fromEntries(Object.entries(house).filter(([name]) => fields.split(',').includes(name)))
-
-const asQuery = (parameters: Record<string, string | number>) =>
-  String(new URLSearchParams(Object.entries(parameters) as [string, string][]))
 
 function noWords(): Problem {
   const detail = 'has no word in it, only punctuation: send at least one letter or digit.'

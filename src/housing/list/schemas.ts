@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
+import { Next, paging } from '../../http/paging.ts'
 import { Text } from '../../http/text.ts'
-import { Housing } from '../schemas.ts'
+import { DateTime, Housing } from '../schemas.ts'
 
 const members = Object.keys(Housing.properties)
 const letter = '[A-Za-z]'
@@ -8,12 +9,6 @@ const anyMember = `(${members.join('|')})`
 
 /** What the list can be sorted by, each also descending with `-`; the id breaks ties in the same direction. */
 export const sorts = ['id', 'city', 'postal_code', 'updated_at'] as const
-
-export const DateTime = Type.String({
-  format: 'date-time',
-  description: 'A time as in RFC 3339, such as 2026-11-22T18:03:11Z: houses changed then or later.',
-  examples: ['2026-11-22T18:03:11Z'],
-})
 
 /** The filters, as they are in the query and in a cursor. All that are given must hold. */
 export const filters = {
@@ -34,7 +29,7 @@ export const filters = {
       examples: ['SFD,MFD'],
     }),
   ),
-  updated_since: Type.Optional(DateTime),
+  updated_since: Type.Optional(DateTime('Only what changed then or later')),
   q: Type.Optional(
     Type.String({
       format: 'well-formed',
@@ -59,15 +54,7 @@ export const ListQuery = Type.Object(
   {
     ...filters,
     sort: Type.Optional(Sort),
-    limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'How many at most: 1 to 1000.' }),
-    ),
-    cursor: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z0-9_-]{1,4000}$',
-        description: 'The `next` of a page before: continues its list, whose filters and order it carries.',
-      }),
-    ),
+    ...paging,
     count: Type.Optional(Type.Enum(['exact'], { description: '`exact` adds the number of all matches as `total`.' })),
     fields: Type.Optional(
       Type.String({
@@ -85,7 +72,7 @@ export type ListQuery = Static<typeof ListQuery>
 export const HousingPage = Type.Object(
   {
     items: Type.Array(Type.Partial(Type.Object(Housing.properties))),
-    next: Type.Union([Type.String(), Type.Null()], { description: 'The cursor of the next page; null at the end.' }),
+    next: Next,
     total: Type.Optional(Type.Integer({ description: 'How many there are in all, where count=exact asked for it.' })),
   },
   { $id: 'HousingPage' },

@@ -1,0 +1,40 @@
+import { sql } from 'kysely'
+import type { Database } from './database.ts'
+
+/** An answer as it was sent, and what request it was for. */
+export interface StoredAnswer {
+  fingerprint: Buffer
+  status: number
+  headers: Record<string, string>
+  body: string
+}
+
+const lifetime = sql`interval '24 hours'`
+
+/** Keeps others from using the key until the transaction ends; answers false where somebody keeps it from us. */
+export async function lockIdempotencyKey(tx: Database, key: string): Promise<boolean> {
+  const { rows } = await sql<{ locked: boolean }>`
+    select pg_try_advisory_xact_lock(hashtextextended(${key}, 0)) as locked`.execute(tx)
+  return rows[0]?.locked ?? false
+}
+
+/** The answer that the key had already, unless it has expired by the database's clock. */
+export const findStoredAnswer = (tx: Database, key: string): Promise<StoredAnswer | undefined> =>
+  tx
+    .selectFrom('housing.idempotency_keys')
+    .select(['fingerprint', 'status', 'headers', 'body'])
+    .where('key', '=', key)
+    .where('created_at', '>', sql<string>`now() - ${lifetime}`)
+    .executeTakeFirst()
+
+/** Stores the answer, and takes a few expired ones away, so that they never pile up and nobody waits for it. */
+export async function storeAnswer(tx: Database, key: string, answer: StoredAnswer): Promise<void> {
+  await sql`
+    delete from housing.idempotency_keys
+    where created_at <= now() - ${lifetime} and (key = ${key} or key in (
+      select key from housing.idempotency_keys order by created_at limit 10 for update skip locked))`.execute(tx)
+  await tx
+    .insertInto('housing.idempotency_keys')
+    .values({ key, ...answer, headers: JSON.stringify(answer.headers) })
+    .execute()
+}

@@ -1,0 +1,65 @@
+import { sql } from 'kysely'
+import type { Database } from '../../database/database.ts'
+import { type HousingRow, idOfType } from '../queries.ts'
+
+/** An entry of the change log. Of a deletion it has the row as it was before. */
+export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
+
+const versions = (db: Database, id: number) =>
+  db
+    .selectFrom('housing.changes')
+    .select(['version', 'at', 'by', 'operation'])
+    .select([
+      'housing_id as id',
+      'address',
+      'street',
+      'city',
+      'postal_code',
+      'housing_type',
+      'created_at',
+      'updated_at',
+    ])
+    .where('housing_id', '=', id)
+    .orderBy('version', 'desc')
+
+/** The house as the entry has it: as it was from then on, or before its deletion. */
+export function houseOf({ at, by, operation, version, ...house }: VersionRow) {
+  return { ...house, version: operation === 'deleted' ? version - 1 : version }
+}
+
+/** Versions of a house, newest first; none if there never was such a house. */
+export const findVersions = (db: Database, id: number, { before, limit }: { before?: number; limit: number }) =>
+  versions(db, id)
+    .$if(before !== undefined, (query) => query.where('version', '<', before as number))
+    .limit(limit)
+    .execute()
+
+export const findVersion = (db: Database, id: number, version: number) =>
+  versions(db, id).where('version', '=', version).executeTakeFirst()
+
+/** The version that was the newest at that instant (RFC 3339). */
+export const findVersionAt = (db: Database, id: number, instant: string) =>
+  versions(db, id).where('at', '<=', instant).limit(1).executeTakeFirst()
+
+/** Whether the instant is more than a second ahead of the database's clock. */
+export async function isAhead(db: Database, instant: string): Promise<boolean> {
+  const { rows } = await sql<{ ahead: boolean }>`
+    select ${instant}::timestamptz > clock_timestamp() + interval '1 second' as ahead`.execute(db)
+  return rows[0]?.ahead ?? false
+}
+
+/** Lets the change log call what this transaction changes a restoration. */
+export const markAsRestoring = (tx: Database) => sql`select set_config('sample_api.restoring', 'on', true)`.execute(tx)
+
+/**
+ * Brings a deleted house back under its id; a trigger continues its versions. Answers undefined where it is there already.
+ * Rejects with a violation of `fk_housing_type` where its type is gone.
+ */
+export const undeleteHousing = (db: Database, { id, address, street, city, postal_code, housing_type }: VersionRow) =>
+  db
+    .insertInto('housing.housing')
+    .values({ id, address, street, city, postal_code, housing_type_id: idOfType(housing_type) })
+    .onConflict((there) => there.column('id').doNothing())
+    .returning(['id', 'address', 'street', 'city', 'postal_code', 'version', 'created_at', 'updated_at'])
+    .returning(sql<string>`${housing_type}`.as('housing_type'))
+    .executeTakeFirst() satisfies Promise<Partial<HousingRow> | undefined>

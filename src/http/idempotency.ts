@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Database } from '../database/database.ts'
+import { findStoredAnswer, lockIdempotencyKey, storeAnswer } from '../database/idempotency-keys.ts'
+import { inTransaction } from '../database/transaction.ts'
+import { Problem } from './problems.ts'
+
+/** What a request that succeeded is answered. */
+export interface Outcome {
+  status: number
+  headers: Record<string, string>
+  body: unknown
+}
+
+/**
+ * Does the work of a request, answers it, and gives Fastify the reply back. With an `Idempotency-Key` the work is done once only: its answer is stored
+ * in the same transaction, and a repetition within 24 hours gets that answer, byte for byte.
+ */
+export async function answerOnce(
+  db: Database,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (db: Database) => Promise<Outcome>,
+): Promise<never> {
+  const key = readKey(request.headers)
+  if (key === undefined) {
+    const { status, headers, body } = await work(db)
+    return reply.code(status).headers(headers).send(body) as never
+  }
+  const fingerprint = fingerprintOf(request)
+  const { answer, replayed } = await inTransaction(db, async (tx) => {
+    if (!(await lockIdempotencyKey(tx, key))) throw inUse()
+    const stored = await findStoredAnswer(tx, key)
+    if (stored && !stored.fingerprint.equals(fingerprint)) throw reused()
+    if (stored) return { answer: stored, replayed: true }
+    const { status, headers, body } = await work(tx)
+    const toJson = reply.getSerializationFunction(`${status}`, 'application/json') as (body: unknown) => string
+    const answer = { fingerprint, status, headers, body: toJson(body) }
+    await storeAnswer(tx, key, answer)
+    return { answer, replayed: false }
+  })
+  if (replayed) reply.header('idempotency-replayed', 'true')
+  return reply
+    .code(answer.status)
+    .headers(answer.headers)
+    .type('application/json; charset=utf-8')
+    .serializer((body: string) => body)
+    .send(answer.body) as never
+}
+
+/** The key of a request, if it has one. */
+function readKey(headers: IncomingHttpHeaders): string | undefined {
+  const header = headers['idempotency-key']
+  if (header === undefined) return undefined
+  const key = String(header).replace(/^"(.*)"$/, '$1')
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key
+  throw new Problem('malformed-request', 'Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID.')
+}
+
+const fingerprintOf = ({ method, url, headers, bytes }: FastifyRequest): Buffer =>
+  createHash('sha256')
+    .update(JSON.stringify([method, url, headers['if-match'] ?? null]))
+    .update(bytes ?? '')
+    .digest()
+
+const inUse = () =>
+  new Problem('idempotency-key-in-use', 'A request with this Idempotency-Key is still under way: try again soon.', {
+    headers: { 'retry-after': '1' },
+  })
+
+const reused = () =>
+  new Problem('idempotency-key-reused', 'This Idempotency-Key came with another request before: use a new one.')
+
+/** The contract's words on the header. */
+export const IdempotencyKey = Type.Object({
+  'Idempotency-Key': Type.Optional(
+    Type.String({
+      description:
+        'Makes it safe to repeat the request, for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.',
+      examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
+    }),
+  ),
+})
+
+/** The contract's words on the header of a repeated answer. */
+export const IdempotencyReplayed = Type.Optional(
+  Type.String({ description: '`true` where this is the stored answer of the first request with the same key.' }),
+)
+
+/** The problems of a request that may have a key. */
+export const keyFailures = {
+  409: 'A request with the same Idempotency-Key is under way.',
+  422: 'The body is wrong, or the Idempotency-Key belongs to another request.',
+}
