@@ -99,6 +99,16 @@ export async function deleteHousing(db: Database, id: number, versions: Versions
   return numDeletedRows > 0n
 }
 
+/** Keeps others from writing these houses until the transaction ends, in the order of their ids. */
+export const lockHouses = (tx: Database, ids: number[]) =>
+  tx
+    .selectFrom('housing.housing')
+    .select('id')
+    .where(sql<SqlBool>`id = any (${ids}::int[])`)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+
 /** A code that nobody has becomes an id that nobody has, so that Postgres alone judges. */
 export const idOfType = (code: string) =>
   sql<number>`coalesce((select id from housing.housing_types where code = ${code}), -1)`

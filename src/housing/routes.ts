@@ -1,16 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
-import { onViolation } from '../database/errors.ts'
 import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../http/idempotency.ts'
 import { IfMatch, IfNoneMatch, isKnown, requireIfMatch, stale } from '../http/preconditions.ts'
 import { Problem } from '../http/problems.ts'
 import { answer, ETag, failures, Link, Location, noContent, type Routes, ref } from '../http/routes.ts'
+import { batchRoutes } from './batch/routes.ts'
 import { etag, versionsIn } from './etag.ts'
 import { readPage } from './list/page.ts'
 import { HousingPage, ListQuery } from './list/schemas.ts'
 import { deleteHousing, findHousing, insertHousing, updateHousing } from './queries.ts'
 import { AsOf, asStored, exampleHousing, Housing, HousingId, HousingPatch, NewHousing } from './schemas.ts'
+import { unknownHousingType } from './unknown-housing-type.ts'
 import { findVersionAt, houseOf, isAhead } from './versions/queries.ts'
 import { versionRoutes } from './versions/routes.ts'
 
@@ -27,6 +28,7 @@ const preconditions = {
 export const housingRoutes: Routes = async (app, { db }) => {
   for (const shape of [Housing, HousingPage, HousingPatch, NewHousing]) app.addSchema(shape)
   await app.register(versionRoutes, { db })
+  await app.register(batchRoutes, { db })
 
   app.get(
     '',
@@ -198,11 +200,3 @@ async function unmatched(db: Database, id: number): Promise<Problem> {
 }
 
 const notFound = (id: number) => new Problem('not-found', `No house has the id ${id}.`)
-
-const unknownHousingType = ({ housing_type }: HousingPatch) =>
-  onViolation('fk_housing_type', () => {
-    const detail = `No housing type has the code ${housing_type}. GET /api/v2/housing-types lists them.`
-    return new Problem('unknown-housing-type', detail, {
-      errors: [{ pointer: '/housing_type', code: 'unknown', detail }],
-    })
-  })

@@ -101,7 +101,8 @@ function sentence({ keyword, params, parentSchema, message }: ErrorObject): stri
   if (keyword === 'required') return 'is missing.'
   if (keyword === 'additionalProperties')
     return `is not known; known are ${Object.keys(parentSchema?.properties ?? {}).join(', ') || 'none'}.`
-  const description = parentSchema?.description
+  const { type, minimum, maximum, description } = parentSchema ?? {}
+  if (type === 'integer' && maximum !== undefined) return `must be a whole number from ${minimum} to ${maximum}.`
   if (description) return `is wrong. ${description}`
   return keyword === 'type' ? `must be of type ${params.type}.` : `${message}.`
 }

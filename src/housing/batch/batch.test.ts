@@ -1,0 +1,130 @@
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { startApi } from '../../../test/api.ts'
+import { client, expectProblem } from '../../../test/http.ts'
+
+const { app, db } = await startApi()
+const api = client(app)
+
+const house = {
+  address: '735',
+  street: 'Broughton Street',
+  city: 'Victoria',
+  postal_code: 'v8w3h2',
+  housing_type: 'COP',
+}
+const create = { op: 'create', house }
+const batch = (operations: unknown, headers: Record<string, string> = {}) =>
+  api.post('/api/v2/housing/batch', { operations }, headers)
+const list = async () => (await api.get('/api/v2/housing')).json().items
+
+test('a batch does everything in its order and tells what each operation did', async () => {
+  const answer = await batch([
+    create,
+    { op: 'update', id: 1, version: 1, house: { city: 'Oak Bay' } },
+    { op: 'update', id: 1, version: 2, house: {} },
+    { ...create, house: { ...house, address: ' 2 ' } },
+    { op: 'delete', id: 1, version: 2 },
+  ])
+  expect(answer.statusCode).toBe(200)
+  const { results } = answer.json()
+  expect(results).toMatchObject([
+    { op: 'create', id: 1, version: 1, house: { ...house, id: 1, postal_code: 'V8W 3H2', version: 1 } },
+    { op: 'update', id: 1, version: 2, house: { city: 'Oak Bay', version: 2 } },
+    { op: 'update', id: 1, version: 2, house: { city: 'Oak Bay', version: 2 } },
+    { op: 'create', id: 2, version: 1, house: { address: '2' } },
+    { op: 'delete', id: 1, version: 3 },
+  ])
+  expect(results[4].house).toBeUndefined()
+  expect(await list()).toEqual([results[3].house])
+  const { items } = (await api.get('/api/v2/housing/1/versions')).json()
+  expect(items.map(({ operation }: { operation: string }) => operation)).toEqual(['deleted', 'updated', 'created'])
+})
+
+test.each([
+  [
+    { ...create, house: { ...house, housing_type: 'TNH' } },
+    422,
+    'unknown-housing-type',
+    ['/operations/1/house/housing_type'],
+  ],
+  [{ op: 'update', id: 9, version: 1, house: {} }, 404, 'not-found', []],
+  [{ op: 'delete', id: 9, version: 1 }, 404, 'not-found', []],
+  [{ op: 'update', id: 1, version: 7, house: { city: 'x' } }, 409, 'version-conflict', []],
+  [{ op: 'delete', id: 1, version: 2 }, 409, 'version-conflict', []],
+])('%j fails by itself, is named by its place, and undoes all', async (operation, status, code, places) => {
+  await batch([create])
+  const before = await list()
+  const answer = await batch([create, operation, create])
+  expectProblem(answer, status, code, places)
+  expect(answer.json().index).toBe(1)
+  if (status === 409) expect(answer.json().current_version).toBe(1)
+  expect(await list()).toEqual(before)
+})
+
+test('all that is wrong with the operations is told at once, and nothing is done', async () => {
+  const operations = [
+    { op: 'create', house: { ...house, city: '', extra: 1 } },
+    { op: 'update', id: 0, version: 1, house: { postal_code: 'x' } },
+    { op: 'update', id: 1, house: null },
+    { op: 'delete', id: 1, version: 1, house },
+    { op: 'merge' },
+    {},
+    7,
+  ]
+  expectProblem(await batch(operations), 422, 'invalid-body', [
+    '/operations/0/house/city',
+    '/operations/0/house/extra',
+    '/operations/1/house/postal_code',
+    '/operations/1/id',
+    '/operations/2/house',
+    '/operations/2/version',
+    '/operations/3/house',
+    '/operations/4/op',
+    '/operations/5/op',
+    '/operations/6',
+  ])
+  expectProblem(await batch([]), 422, 'invalid-body', ['/operations'])
+  expectProblem(await batch(Array(1001).fill(create)), 422, 'invalid-body', ['/operations'])
+  expectProblem(await api.post('/api/v2/housing/batch', { ops: [] }), 422, 'invalid-body', ['/operations', '/ops'])
+  expect(await list()).toEqual([])
+})
+
+test('a thousand operations of full length fit, and four MiB are the limit', async () => {
+  const long = { ...house, address: '😀'.repeat(50), street: '😀'.repeat(50), city: '😀'.repeat(50) }
+  const answer = await batch(Array(1000).fill({ op: 'create', house: long }))
+  expect(answer.statusCode).toBe(200)
+  expect(answer.json().results.map(({ id }: { id: number }) => id)).toEqual(
+    Array.from({ length: 1000 }, (_, i) => i + 1),
+  )
+  const tooLarge = await api.post('/api/v2/housing/batch', `"${'x'.repeat(4 * 1024 * 1024)}"`)
+  expectProblem(tooLarge, 413, 'body-too-large')
+  expect(tooLarge.json().detail).toContain('4194304')
+}, 60_000)
+
+test('a batch with an Idempotency-Key is done once only', async () => {
+  const key = { 'idempotency-key': 'a batch'.replace(' ', '-') }
+  const first = await batch([create, create], key)
+  const again = await batch([create, create], key)
+  expect(again.headers['idempotency-replayed']).toBe('true')
+  expect(again.body).toBe(first.body)
+  expect(await list()).toHaveLength(2)
+  await sql`delete from housing.idempotency_keys`.execute(db)
+})
+
+test('batches that touch the same houses in opposite order all succeed or tell of a stale version', async () => {
+  await batch(Array(20).fill(create))
+  const ids = Array.from({ length: 20 }, (_, i) => i + 1)
+  for (let round = 0; round < 3; round++) {
+    const version = (await list())[0].version
+    const update = (city: string) => (id: number) => ({ op: 'update', id, version, house: { city } })
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => {
+        const operations = ids.map(update(`${round} ${i}`))
+        return batch(i % 2 === 0 ? operations : operations.reverse())
+      }),
+    )
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, ...Array(7).fill(409)])
+    expect(new Set((await list()).map((one: { city: string }) => one.city)).size).toBe(1)
+  }
+})
