@@ -71,7 +71,9 @@ export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaS
       )
   }
   if (found !== null && compareVersions(found, newest) > 0)
-    findings.push(`The database is at ${found}, newer than this release, which knows ${newest}: run the newer release.`)
+    findings.push(
+      `The database is at ${found} (${history.find(isSameVersion({ version: found }))?.script}), newer than this release, which knows ${newest}: run the newer release.`,
+    )
   for (const row of applied)
     if (!migrations.some(isSameVersion(row)) && (row.version === null || compareVersions(row.version, newest) < 0))
       findings.push(`${row.script} was applied, but its file is missing: put it back.`)

@@ -25,7 +25,7 @@ export async function inspectSchema(client: ClientBase, migrations: Migration[])
 
 /** Applies what is missing, each script and its row of the history in one transaction, and tells each step. */
 export async function migrate(client: ClientBase, migrations: Migration[], say: Say): Promise<void> {
-  await lock(client)
+  await lock(client, say)
   try {
     await createHistory(client)
     const history = await readHistory(client)
@@ -45,8 +45,9 @@ export async function migrate(client: ClientBase, migrations: Migration[], say: 
 }
 
 /** Polls, as Flyway does: a waiting call would hold a snapshot that stalls concurrent index builds. */
-async function lock(client: ClientBase): Promise<void> {
+async function lock(client: ClientBase, say: Say): Promise<void> {
   for (let attempt = 0; attempt <= 50; attempt++) {
+    if (attempt === 1) say('Another process is migrating this database: waiting for it.')
     if (attempt > 0) await sleep(1000)
     const { rows } = await client.query('select pg_try_advisory_lock($1) as taken', [lockKey])
     if (rows[0].taken) return
@@ -99,17 +100,26 @@ async function createHistory(client: ClientBase): Promise<void> {
 /** Makes the predecessor's row ours, as `flyway repair` would, once its tables prove to be the same. */
 async function takeOver(client: ClientBase, row: HistoryRow, { checksum, description }: Migration): Promise<void> {
   const { rows } = await client.query(`
-    select concat_ws(', ',
-      (select string_agg(format('%s.%s %s', relname, attname, format_type(atttypid, atttypmod))
-          || case when attnotnull then '' else ' null' end, ', ' order by relname desc, attnum)
-        from pg_attribute join pg_class on pg_class.oid = attrelid
-        where attrelid in (to_regclass('housing.housing_types'), to_regclass('housing.housing'))
-          and attnum > 0 and not attisdropped),
-      (select conname from pg_constraint
-        where conrelid = to_regclass('housing.housing') and confrelid = to_regclass('housing.housing_types'))) as tables`)
-  if (rows[0].tables !== predecessorTables)
+    with tables as (
+      select oid, relname from pg_class
+      where oid in (to_regclass('housing.housing_types'), to_regclass('housing.housing'))
+    )
+    select format('%s.%s %s', relname, attname, format_type(atttypid, atttypmod))
+      || case when attnotnull then ' not null' else '' end || case when atthasdef then ' default' else '' end as fact
+    from pg_attribute join tables on tables.oid = attrelid
+    where attnum > 0 and not attisdropped
+    union all
+    select format('%s %s (%s)', relname,
+      case contype when 'p' then 'primary key' when 'u' then 'unique' else conname end,
+      (select string_agg(attname, ', ') from pg_attribute where attrelid = conrelid and attnum = any (conkey)))
+    from pg_constraint join tables on tables.oid = conrelid
+    where contype in ('p', 'u', 'f')`)
+  const found = rows.map(({ fact }) => fact)
+  const missing = predecessorTables.filter((fact) => !found.includes(fact))
+  const unexpected = found.filter((fact) => !predecessorTables.includes(fact))
+  if (missing.length + unexpected.length > 0)
     throw new MigrationError([
-      `The history says that the Python version's ${row.script} was applied, but its tables are others. Expected: ${predecessorTables}. Found: ${rows[0].tables}.`,
+      `The history says that the Python version's ${row.script} was applied, but its tables are others. Missing: ${missing.join('; ') || 'nothing'}. Unexpected: ${unexpected.join('; ') || 'nothing'}. Alter them back, then start again.`,
     ])
   await client.query(
     'update housing.flyway_schema_history set checksum = $1, description = $2 where installed_rank = $3',
@@ -118,11 +128,20 @@ async function takeOver(client: ClientBase, row: HistoryRow, { checksum, descrip
 }
 
 const predecessorTables = [
-  'housing_types.id integer, housing_types.code character(3), housing_types.description character varying(50)',
-  'housing.id integer, housing.address character varying(50), housing.street character varying(50)',
-  'housing.city character varying(50), housing.postal_code character(7), housing.housing_type_id integer',
-  'fk_housing_type',
-].join(', ')
+  'housing_types.id integer not null default',
+  'housing_types.code character(3) not null',
+  'housing_types.description character varying(50) not null',
+  'housing_types primary key (id)',
+  'housing_types unique (code)',
+  'housing.id integer not null default',
+  'housing.address character varying(50) not null',
+  'housing.street character varying(50) not null',
+  'housing.city character varying(50) not null',
+  'housing.postal_code character(7) not null',
+  'housing.housing_type_id integer not null',
+  'housing primary key (id)',
+  'housing fk_housing_type (housing_type_id)',
+]
 
 async function apply(client: ClientBase, migration: Migration): Promise<void> {
   const { script, sql } = migration

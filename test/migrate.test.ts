@@ -1,0 +1,353 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { bringUpOnce } from '../src/database/bring-up.ts'
+import { openDatabase } from '../src/database/database.ts'
+import { decode, type Migration, readMigrations } from '../src/database/migrations.ts'
+import { ownDatabase, ownFolder } from './api.ts'
+import { catalog, history, makePredecessor } from './catalog.ts'
+
+const migrations = readMigrations()
+const newest = migrations.at(-1) as Migration
+const scripts = migrations.map(({ script }) => script)
+
+/** What the tests do with a database of their own; it ends with the file. */
+async function open(backend: string) {
+  const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
+  const database = await openDatabase(settings)
+  afterAll(async () => {
+    await database.close()
+    await drop()
+  })
+  const query = (sql: string) => database.withClient(async (client) => (await client.query(sql)).rows)
+  return {
+    settings,
+    query,
+    /** Migrates, and gives what was said. */
+    migrate: async (wanted = migrations) => {
+      const said: string[] = []
+      await bringUpOnce(database, wanted, 'on', (line) => said.push(line))
+      return said
+    },
+    catalog: () => database.withClient(catalog),
+    history: () => database.withClient(history),
+    makePredecessor: (schemaByFlyway = true) =>
+      database.withClient((client) => makePredecessor(client, { schemaByFlyway })),
+    /** All that a refused migration must leave alone: the schema, and the very rows of the history. */
+    state: async () => {
+      const [found] = await query("select to_regclass('housing.flyway_schema_history') as history")
+      const rows = found.history && (await query('select ctid, xmin, * from housing.flyway_schema_history'))
+      return [await database.withClient(catalog), rows]
+    },
+  }
+}
+
+const databases = { server: await open('server'), embedded: await open('embedded') }
+const db = databases.server
+beforeEach(async () => {
+  for (const { query } of Object.values(databases)) await query('drop schema if exists housing cascade')
+})
+
+await db.query('drop schema if exists housing cascade')
+await db.migrate()
+const cleanCatalog = await db.catalog()
+
+function migration(version: string, sql: string): Migration {
+  const description = 'for a test'
+  return { version, description, script: `V${version}__for_a_test.sql`, ...decode(Buffer.from(sql)) }
+}
+
+/** The rows that Flyway would write for these migrations. */
+const rows = (applied = migrations) =>
+  applied.map(({ version, description, script, checksum }, i) => {
+    const [installed_rank, type] = [i + 1, 'SQL']
+    return { installed_rank, version, description, type, script, checksum, installed_by: 'postgres', success: true }
+  })
+const schemaRow = {
+  ...{ installed_rank: 0, version: null, description: '<< Flyway Schema Creation >>', type: 'SCHEMA' },
+  ...{ script: '"housing"', checksum: null, installed_by: 'postgres', success: true },
+}
+
+describe.each(['embedded', 'server'] as const)('on the back end %s', (backend) => {
+  const db = databases[backend]
+
+  test('a fresh database gets the schema and the history that Flyway would write, and a second run does nothing', async () => {
+    expect(await db.migrate()).toEqual(scripts.map((script) => `Applied ${script}.`))
+    expect(await db.history()).toEqual([schemaRow, ...rows()])
+    expect(await db.query('select code from housing.housing_types order by id')).toEqual(
+      ['SFD', 'ASL', 'MFD', 'COP'].map((code) => ({ code })),
+    )
+    const state = await db.state()
+    expect(await db.migrate()).toEqual([])
+    expect(await db.state()).toEqual(state)
+  })
+
+  test.each([true, false])(
+    'a database of the Python version keeps its rows (schema made by Flyway: %s)',
+    async (made) => {
+      await db.makePredecessor(made)
+      expect(await db.migrate()).toEqual([
+        'Took over a database of the Python version: its V1.0.0__init.sql made the same schema as ours.',
+        ...scripts.slice(1).map((script) => `Applied ${script}.`),
+      ])
+      expect(await db.history()).toEqual([...(made ? [schemaRow] : []), ...rows()])
+      expect(await db.catalog()).toEqual(cleanCatalog)
+      expect(
+        await db.query('select id, postal_code, housing_type_id, version from housing.housing order by id'),
+      ).toEqual([
+        { id: 1, postal_code: 'V8W 3H2', housing_type_id: 4, version: 1 },
+        { id: 2, postal_code: 'V8W 1P6', housing_type_id: 1, version: 1 },
+      ])
+      expect(await db.migrate()).toEqual([])
+    },
+  )
+
+  test('a script that fails is rolled back, and named with its line and SQLSTATE; those before it stay', async () => {
+    const broken = migration('9.1', 'create table housing.half ();\n-- é\nselect * from nothing;\nselect 1')
+    const fine = migration('9.0', 'create table housing.whole ();')
+    await expect(db.migrate([...migrations, fine, broken])).rejects.toThrow(
+      'V9.1__for_a_test.sql, line 3: relation "nothing" does not exist (SQLSTATE 42P01). It was rolled back; the database is as it was before this script.',
+    )
+    expect(await db.history()).toEqual([schemaRow, ...rows([...migrations, fine])])
+    expect(await db.catalog()).toContain('r whole')
+    expect(await db.catalog()).not.toContain('r half')
+    const mended = migration('9.1', 'create table housing.half ();')
+    expect(await db.migrate([...migrations, fine, mended])).toEqual(['Applied V9.1__for_a_test.sql.'])
+  })
+})
+
+describe('the tables of the Python version', () => {
+  test.each([
+    ['alter table housing.housing alter city type varchar(60)', 'housing.city character varying(60) not null'],
+    ['alter table housing.housing add owner text', 'housing.owner text'],
+    [
+      'alter table housing.housing alter street drop not null',
+      'Missing: housing.street character varying(50) not null',
+    ],
+    ['alter table housing.housing alter id drop default', 'Missing: housing.id integer not null default'],
+    [
+      'alter table housing.housing drop constraint fk_housing_type',
+      'Missing: housing fk_housing_type (housing_type_id)',
+    ],
+    [
+      'alter table housing.housing_types drop constraint housing_types_code_key',
+      'Missing: housing_types unique (code)',
+    ],
+    ['drop table housing.housing', 'Missing: housing.id integer not null default; housing.address'],
+  ])('are not taken over after: %s', async (change, found) => {
+    await db.makePredecessor()
+    await db.query(change)
+    const state = await db.state()
+    await expect(db.migrate()).rejects.toThrow(/V1\.0\.0__init\.sql was applied, but its tables are others/)
+    await expect(db.migrate()).rejects.toThrow(found)
+    expect(await db.state()).toEqual(state)
+  })
+})
+
+describe('a schema that is there already', () => {
+  test('is used if it is empty, and then no row says that it was made', async () => {
+    await db.query('create schema housing')
+    await db.migrate()
+    expect(await db.history()).toEqual(rows())
+  })
+
+  test('is empty also with an extension in it', async () => {
+    await db.query('create schema housing; create extension citext schema housing')
+    await db.migrate()
+    expect(await db.history()).toEqual(rows())
+  })
+
+  test.each(['table x ()', 'view x as select 1', 'sequence x', 'type x as enum ()', 'domain x as text'])(
+    'is refused if it holds a %s and no history',
+    async (thing) => {
+      await db.query(`create schema housing create table keep (); create ${thing.replace('x', 'housing.x')}`)
+      await db.query('drop table housing.keep')
+      const state = await db.state()
+      await expect(db.migrate()).rejects.toThrow(/^The schema housing has content but no flyway_schema_history/)
+      expect(await db.state()).toEqual(state)
+    },
+  )
+
+  test('is refused if it holds a function and no history', async () => {
+    await db.query("create schema housing; create function housing.f() returns int language sql as 'select 1'")
+    await expect(db.migrate()).rejects.toThrow(/^The schema housing has content/)
+  })
+})
+
+describe('a history that disagrees with the files', () => {
+  const set = (values: string) => `update housing.flyway_schema_history set ${values} where version = '1.1.0'`
+  const add = (values: string) => `insert into housing.flyway_schema_history select max(installed_rank) + 1, ${values},
+    'postgres', now(), 1, true from housing.flyway_schema_history`
+
+  test.each([
+    [
+      'a changed checksum',
+      set('checksum = 7'),
+      'V1.1.0__find_by_postal_code.sql was changed after it was applied (checksum 7 then',
+    ],
+    [
+      'another description',
+      set("description = 'x'"),
+      'V1.1.0__find_by_postal_code.sql was applied under the description "x"',
+    ],
+    ['another type', set("type = 'JDBC'"), 'V1.1.0__find_by_postal_code.sql was applied as JDBC, not as SQL.'],
+    ['a failed row', set('success = false'), 'V1.1.0__find_by_postal_code.sql failed halfway'],
+    [
+      'a missing file',
+      add("'1.1.5', 'x', 'SQL', 'V1.1.5__x.sql', 7"),
+      'V1.1.5__x.sql was applied, but its file is missing',
+    ],
+    ['a missing repeatable', add("null, 'x', 'SQL', 'R__x.sql', 7"), 'R__x.sql was applied, but its file is missing'],
+    [
+      'a version from the future',
+      add("'99', 'x', 'SQL', 'V99__x.sql', 7"),
+      'The database is at 99 (V99__x.sql), newer than this release',
+    ],
+    [
+      'a file out of order',
+      "delete from housing.flyway_schema_history where version = '1.1.0'",
+      'V1.1.0__find_by_postal_code.sql was never applied',
+    ],
+  ])('by %s is refused, naming the file, and nothing changes', async (_what, change, message) => {
+    await db.migrate()
+    await db.query(change)
+    const state = await db.state()
+    await expect(db.migrate([...migrations, migration('9', 'create table housing.pending ()')])).rejects.toThrow(
+      message,
+    )
+    expect(await db.state()).toEqual(state)
+  })
+
+  test('in several ways is refused with all of them at once', async () => {
+    await db.migrate()
+    await db.query(set("checksum = 7, description = 'x'"))
+    await db.query(add("'99', 'x', 'SQL', 'V99__x.sql', 7"))
+    const refusal = await db.migrate().catch((error: Error) => error.message.split('\n'))
+    expect(refusal).toHaveLength(3)
+  })
+
+  test('only in spelling or place is accepted', async () => {
+    await db.migrate()
+    await db.query(set("version = '1.1', script = 'sub/V1.1__find_by_postal_code.sql', checksum = null"))
+    expect(await db.migrate()).toEqual([])
+  })
+})
+
+describe("Flyway's other rows", () => {
+  test('BASELINE: scripts up to its version are neither run nor compared', async () => {
+    await db.makePredecessor(false)
+    await db.query(`update housing.flyway_schema_history set version = '1', description = '<< Flyway Baseline >>',
+      type = 'BASELINE', script = '<< Flyway Baseline >>', checksum = null`)
+    expect(await db.migrate()).toEqual(scripts.slice(1).map((script) => `Applied ${script}.`))
+    expect(await db.migrate()).toEqual([])
+  })
+
+  test('BASELINE above all that this release knows is refused', async () => {
+    await db.makePredecessor(false)
+    await db.query(`update housing.flyway_schema_history set version = '99', type = 'BASELINE', script = 'base'`)
+    await expect(db.migrate()).rejects.toThrow('The database is at 99 (base), newer than this release')
+  })
+
+  test('DELETE: the script counts as not applied, whether its file is there or not', async () => {
+    const extra = migration('9', 'create table if not exists housing.extra ()')
+    await db.migrate([...migrations, extra])
+    await db.query(`insert into housing.flyway_schema_history
+      select installed_rank + 1, version, description, 'DELETE', script, checksum, installed_by, now(), 0, true
+      from housing.flyway_schema_history where version = '9'`)
+    expect(await db.migrate()).toEqual([])
+    expect(await db.migrate([...migrations, extra])).toEqual(['Applied V9__for_a_test.sql.'])
+    expect((await db.history()).at(-1)).toMatchObject({ installed_rank: rows().length + 3, type: 'SQL', version: '9' })
+  })
+})
+
+describe('two migrators at once', () => {
+  test('share the work: one applies, the other finds it done', async () => {
+    const other = await openDatabase(db.settings)
+    onTestFinished(() => other.close())
+    const said: string[] = []
+    await Promise.all([db.migrate(), bringUpOnce(other, migrations, 'on', (line) => said.push(line))]).then(([mine]) =>
+      said.push(...mine),
+    )
+    expect(said.filter((line) => line.startsWith('Applied')).sort()).toEqual(scripts.map((name) => `Applied ${name}.`))
+    expect(await db.history()).toEqual([schemaRow, ...rows()])
+    expect(await db.catalog()).toEqual(cleanCatalog)
+  })
+
+  test('the second one waits for whoever holds the lock, and says so', async () => {
+    const holder = await openDatabase(db.settings)
+    onTestFinished(() => holder.close())
+    let waiting: Promise<string[]> | undefined
+    await holder.withClient(async (client) => {
+      await client.query('select pg_advisory_lock(77433578402685)')
+      waiting = db.migrate()
+      await sleep(500)
+      expect(await db.query("select to_regnamespace('housing') as schema")).toEqual([{ schema: null }])
+    })
+    expect(await waiting).toEqual([
+      'Another process is migrating this database: waiting for it.',
+      ...scripts.map((script) => `Applied ${script}.`),
+    ])
+  })
+})
+
+test('a role may migrate that owns the schema and cannot create one; without a schema it is told what it lacks', async () => {
+  const role = `migrator_${process.pid}`
+  const asRole = await openDatabase({ ...db.settings, user: role, password: 'secret' } as typeof db.settings)
+  await db.query(`create role ${role} login password 'secret'`)
+  onTestFinished(async () => {
+    await asRole.close()
+  })
+  const migrate = () => bringUpOnce(asRole, migrations, 'on', () => {})
+  await expect(migrate()).rejects.toThrow(
+    /permission denied for database .* \(SQLSTATE 42501\)\. Grant it, or let a role that may do so run `npm run migrate`\./,
+  )
+  await db.query(`create schema housing authorization ${role}`)
+  expect(await migrate()).toEqual({ found: newest.version, pending: [] })
+  expect(await db.history()).toEqual(rows().map((row) => ({ ...row, installed_by: role })))
+  await db.query(`drop owned by ${role}; drop role ${role}`)
+})
+
+test('a house carries its version and its times, also when it is written by SQL', async () => {
+  await db.migrate()
+  const read = async () =>
+    (
+      await db.query(
+        'select version, created_at::text, updated_at::text, updated_at > created_at as later from housing.housing',
+      )
+    )[0]
+  await db.query(`insert into housing.housing (address, street, city, postal_code, housing_type_id)
+    values ('735', 'Broughton Street', 'Victoria', 'V8W 3H2', 4)`)
+  const first = await read()
+  expect(first).toMatchObject({ version: 1, updated_at: first.created_at })
+
+  await db.query("update housing.housing set city = 'Victoria'")
+  expect(await read(), 'a write that changes nothing is no version').toEqual(first)
+
+  await db.query("begin; update housing.housing set city = 'a'; update housing.housing set city = 'b'; commit")
+  const third = await read()
+  expect(third).toMatchObject({ version: 3, created_at: first.created_at, later: true })
+
+  await db.query("update housing.housing set updated_at = '2999-01-01', version = 77, created_at = '1999-01-01'")
+  const fourth = await read()
+  expect(fourth, 'nobody sets them by hand').toMatchObject({ version: 4, created_at: first.created_at })
+  expect(fourth.updated_at > third.updated_at && fourth.updated_at < '2900').toBe(true)
+})
+
+test('the times of a house grow with its versions, also where the later of two transactions commits first', async () => {
+  await db.migrate()
+  await db.query(`insert into housing.housing (address, street, city, postal_code, housing_type_id)
+    values ('735', 'Broughton Street', 'Victoria', 'V8W 3H2', 4)`)
+  const times = 'select version, (updated_at - created_at)::text as age from housing.housing'
+  const early = await openDatabase(db.settings)
+  onTestFinished(() => early.close())
+  await early.withClient(async (client) => {
+    await client.query('begin')
+    await sleep(20)
+    await db.query("update housing.housing set city = 'late'")
+    const [{ age }] = await db.query(times)
+    await client.query("update housing.housing set city = 'early'")
+    await client.query('commit')
+    const [second] = await db.query(times)
+    expect(second.version).toBe(3)
+    expect(second.age > age, `${second.age} after ${age}`).toBe(true)
+  })
+})
