@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
 import { bringUpOnce } from '../src/database/bring-up.ts'
 import { openDatabase } from '../src/database/database.ts'
@@ -16,8 +19,9 @@ declare module 'vitest' {
   }
 }
 
-/** Makes what every test file starts from: a migrated embedded database, and a server. */
+/** Makes what every test file starts from: the program as built, a migrated embedded database, and a server. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await promisify(execFile)(process.execPath, [fileURLToPath(new URL('../scripts/prepare.mjs', import.meta.url))])
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   const template = join(folder, 'template')
   const database = await openDatabase({ kind: 'embedded', folder: template })

@@ -25,11 +25,7 @@ export async function serve(config: Config): Promise<void> {
   const app = await createServer({ ...config, db: database.db, readiness, log, version })
   closeOnSignal(app, database, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
   try {
-    const url = await listen(app, config)
-    log.info(
-      { url, data: database.where },
-      `Sample API ${version} listens on ${url}; docs: ${url}/docs; data: ${database.where}`,
-    )
+    await listen(app, config, database.where)
     await bringUp(database, migrations, config.migrate, {
       status: ({ found, pending }) => {
         readiness.schema = { ...readiness.schema, found, ready: pending.length === 0 }
@@ -44,10 +40,13 @@ export async function serve(config: Config): Promise<void> {
   }
 }
 
-async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+async function listen(app: FastifyInstance, { host, port }: Config, where: string): Promise<void> {
+  const listenTextResolver = (address: string) => {
+    const url = address.replace('127.0.0.1', 'localhost')
+    return `Sample API ${version} listens on ${url}; docs: ${url}/docs; data: ${where}`
+  }
   try {
-    const address = await app.listen({ host, port, listenTextResolver: () => '' })
-    return address.replace('127.0.0.1', 'localhost')
+    await app.listen({ host, port, listenTextResolver })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why = {

@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { openDatabase } from '../src/database/database.ts'
+import { ownFolder } from './api.ts'
+import { run, serve, start } from './program.ts'
+
+/** A copy of a migrated folder; ends with the test. */
+async function dataFolder(): Promise<string> {
+  const { settings, drop } = await ownFolder()
+  onTestFinished(drop)
+  return settings.folder
+}
+
+/** All of it that is judged before Postgres sees it: the files without their bulk. */
+async function skeleton(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const isBulk = (path: string) => /(base|pg_wal)\/.|\/global\/\d/.test(path)
+  await cp(inject('template'), folder, { recursive: true, filter: (path) => !isBulk(path) })
+  await writeFile(join(folder, 'postgres/pg_wal/000000010000000000000001'), '')
+  return folder
+}
+
+/** Every file with a digest of its content. */
+async function content(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const digest = async (file: string) =>
+    `${file} ${createHash('sha1')
+      .update(await readFile(file))
+      .digest('hex')}`
+  return Promise.all(files.sort().map(digest))
+}
+
+const house = {
+  ...{ address: '735', street: 'Broughton Street', city: 'Victoria' },
+  ...{ postal_code: 'V8W 3H2', housing_type: 'COP' },
+}
+const post = (url: string) =>
+  fetch(`${url}/api/v2/housing`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(house),
+  })
+
+vi.setConfig({ testTimeout: 60_000 })
+
+describe('a folder that another process uses', () => {
+  test('is refused at once, with the pid of that process, and is free once it is killed', async () => {
+    const DATA_DIR = await dataFolder()
+    const first = await serve({ env: { DATA_DIR } })
+    const before = await content(DATA_DIR)
+    const second = await run({ env: { DATA_DIR } })
+    expect(second).toMatchObject({ code: 1, stdout: '' })
+    expect(second.stderr).toBe(
+      `sample-api: ${DATA_DIR} is in use by process ${first.pid}: the embedded database is for one process. Stop that one, or give this one its own DATA_DIR, or share a Postgres server.\n`,
+    )
+    expect(await content(DATA_DIR)).toEqual(before)
+    expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
+
+    first.signal('SIGKILL')
+    await first.exit
+    const third = await serve({ env: { DATA_DIR } })
+    third.signal('SIGTERM')
+    expect(await third.exit).toBe(0)
+    expect(existsSync(join(DATA_DIR, 'holder.pid'))).toBe(false)
+  })
+
+  test('is recognised under another name, too', async () => {
+    const folder = await dataFolder()
+    const holder = await openDatabase({ kind: 'embedded', folder })
+    onTestFinished(() => holder.close())
+    await expect(openDatabase({ kind: 'embedded', folder: `${folder}/../data/.` })).rejects.toThrow(
+      `in use by process ${process.pid}`,
+    )
+  })
+})
+
+test('what was acknowledged survives a kill in the midst of writes', async () => {
+  const DATA_DIR = await dataFolder()
+  const first = await serve({ env: { DATA_DIR } })
+  const acknowledged: number[] = []
+  const write = async () => {
+    for (;;) {
+      const answer = await post(first.url).catch(() => undefined)
+      if (answer?.status !== 201) return
+      acknowledged.push(((await answer.json()) as { id: number }).id)
+      if (acknowledged.length === 100) first.signal('SIGKILL')
+    }
+  }
+  await Promise.all([write(), write(), write(), write()])
+  expect(await first.exit).toBe('SIGKILL')
+  expect(acknowledged.length).toBeGreaterThanOrEqual(100)
+
+  const second = await serve({ env: { DATA_DIR } })
+  const answer = await fetch(`${second.url}/api/v1/housing/V8W%203H2?limit=1000`)
+  const ids = ((await answer.json()) as { housing_id: number }[]).map(({ housing_id }) => housing_id)
+  expect(ids).toEqual(expect.arrayContaining(acknowledged))
+  expect(new Set(ids).size).toBe(ids.length)
+  expect((await post(second.url)).status).toBe(201)
+})
+
+test('a first start that was cut off is begun anew', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const DATA_DIR = join(folder, 'data')
+  const first = start({ env: { DATA_DIR } })
+  while (!existsSync(join(DATA_DIR, 'postgres', 'PG_VERSION'))) await new Promise((turn) => setTimeout(turn, 5))
+  first.signal('SIGKILL')
+  await first.exit
+  const second = await serve({ env: { DATA_DIR } })
+  expect((await post(second.url)).status).toBe(201)
+})
+
+describe('a folder that cannot be used is refused with a sentence, and left as it is:', () => {
+  const postgres = (path: string) => (folder: string) => join(folder, 'postgres', path)
+  const remove = (path: string) => (folder: string) => rm(postgres(path)(folder), { recursive: true })
+  const marker = (text: string) => (folder: string) => writeFile(join(folder, 'sample-api.json'), text)
+  const allWal = async (folder: string) => {
+    for (const name of await readdir(postgres('pg_wal')(folder)))
+      if (/^[0-9A-F]{24}$/.test(name)) await rm(join(postgres('pg_wal')(folder), name))
+  }
+  const isDamaged = 'restore it from a backup, or set DATA_DIR to another folder.'
+
+  test.each<[string, (folder: string) => Promise<unknown>, string]>([
+    ['PG_VERSION is missing', remove('PG_VERSION'), `is damaged (PG_VERSION is missing): ${isDamaged}`],
+    ['base is missing', remove('base'), `is damaged (base is missing): ${isDamaged}`],
+    ['everything is missing', remove(''), `is damaged (PG_VERSION is missing): ${isDamaged}`],
+    [
+      'pg_control is truncated',
+      (folder) => truncate(postgres('global/pg_control')(folder), 100),
+      'is damaged (global/pg_control is broken)',
+    ],
+    [
+      'pg_control is empty',
+      (folder) => truncate(postgres('global/pg_control')(folder)),
+      'is damaged (global/pg_control is broken)',
+    ],
+    ['the log is gone', allWal, 'is damaged (pg_wal is empty)'],
+    [
+      'the format is of a later release',
+      marker('{"format":2,"postgres":18,"ready":true}'),
+      "is not of this release's format: use the release that wrote the folder.",
+    ],
+    [
+      'Postgres is of another version',
+      marker('{"format":1,"postgres":19,"ready":true}'),
+      "is not of this release's format",
+    ],
+    ['the marker is cut short', marker('{"format":'), "is not of this release's format"],
+    [
+      'the marker is gone',
+      (folder) => rm(join(folder, 'sample-api.json')),
+      'holds something else (postgres), not our data: set DATA_DIR to a new or an empty folder.',
+    ],
+  ])('%s', async (_what, damage, message) => {
+    const folder = await skeleton()
+    await damage(folder)
+    const before = await content(folder)
+    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow(message)
+    expect(await content(folder)).toEqual(before)
+  })
+
+  test('its content is garbage where only Postgres itself can tell', async () => {
+    const folder = await dataFolder()
+    const file = postgres('global/pg_control')(folder)
+    await writeFile(file, (await readFile(file)).fill(0xa5, 32, 512))
+    const before = await content(folder)
+    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow(`${folder} is damaged (`)
+    expect(await content(folder)).toEqual(before)
+  })
+
+  test('it is that of something else', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writeFile(join(folder, 'thesis.txt'), 'years of work')
+    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow(
+      `${folder} holds something else (thesis.txt), not our data`,
+    )
+    expect(await readdir(folder)).toEqual(['thesis.txt'])
+  })
+
+  test('it is the folder of a Postgres server', async () => {
+    const folder = join(await skeleton(), 'postgres')
+    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow('holds something else')
+  })
+
+  test.each(['', '/below'])('it is a file%s', async (below) => {
+    const file = join(await skeleton(), 'sample-api.json')
+    const refused = await run({ env: { DATA_DIR: `${file}${below}` } })
+    expect(refused).toMatchObject({ code: 1, stdout: '' })
+    expect(refused.stderr).toMatch(
+      /^sample-api: \S+ cannot be written to \((a file|in a file)\): make it writable, .*\n$/,
+    )
+  })
+})

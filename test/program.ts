@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Options {
+  command?: string[]
+  env?: Record<string, string>
+  cwd?: string
+  /** A process group of its own, as a terminal makes one. */
+  group?: boolean
+}
+
+/** Starts the program as an operator would, with these settings alone; it ends with the test at the latest. */
+export function start({ command = [], env = {}, cwd = root, group = false }: Options = {}) {
+  const [file = '', ...args] = command[0] === 'npm' ? command : [process.execPath, `${root}/dist/main.js`, ...command]
+  const { PATH = '', HOME = '' } = process.env
+  const child = spawn(file, args, {
+    cwd,
+    env: { PATH, HOME, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: group,
+  })
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+    })
+  const exit = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
+  const pid = child.pid as number
+  const signal = (name: NodeJS.Signals) => process.kill(group ? -pid : pid, name)
+  onTestFinished(async () => {
+    if (isRunning(child)) signal('SIGKILL')
+    await exit
+  })
+  return {
+    pid,
+    output,
+    signal,
+    /** The exit code; the name of the signal where one killed it. */
+    exit: exit.then(([code, signal]) => code ?? signal),
+    /** What the log says, a line each. */
+    lines: () =>
+      output.stdout
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line)),
+    /** Waits until the log says it. */
+    async says(text: string | RegExp): Promise<string> {
+      for (;;) {
+        const found = output.stdout.match(text)
+        if (found) return found[0]
+        if (!isRunning(child)) throw new Error(`It ended and never said ${text}:\n${output.stdout}${output.stderr}`)
+        await sleep(10)
+      }
+    },
+  }
+}
+
+const isRunning = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null
+
+/** Starts it, and waits until it serves data (or until it merely listens). */
+export async function serve(options: Options & { until?: 'ready' | 'listening' } = {}) {
+  const program = start(options)
+  const line = await program.says(/listens on http:\/\/\S+(?=;)/)
+  if (options.until !== 'listening') await program.says('Ready: ')
+  return { ...program, url: line.slice('listens on '.length) }
+}
+
+/** Runs it to its end. */
+export async function run(options: Options) {
+  const program = start(options)
+  return { code: await program.exit, ...program.output }
+}
