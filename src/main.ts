@@ -13,7 +13,7 @@ const program = new Command('sample-api')
   .version(version)
 
 program
-  .command('serve', { isDefault: true })
+  .command('serve')
   .description('serve the API (the default)')
   .action(async () => (await import('./commands/serve.ts')).serve(readConfig(process.env)))
 
@@ -22,7 +22,8 @@ program
   .description('apply the migrations that the database lacks, and exit')
   .action(async () => (await import('./commands/migrate.ts')).migrate(readConfig(process.env)))
 
-program.parseAsync().catch((error: Error) => {
+const { argv } = process
+program.parseAsync(argv.length > 2 ? argv : [...argv, 'serve']).catch((error: Error) => {
   process.stderr.write(`sample-api: ${error.message}\n`)
   process.exit(error instanceof ConfigError ? 2 : 1)
 })

@@ -60,6 +60,10 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
     setHeaders(request, reply)
     done(refuseLongUrl(request))
   })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (readiness.draining) reply.header('connection', 'close') // else it would be kept for a next request, and waited for
+    done()
+  })
   logRequests(app, log)
   app.setErrorHandler(sendFailure)
   app.setNotFoundHandler(notFound(app))

@@ -1,6 +1,6 @@
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, cp, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -10,8 +10,16 @@ const nobody = 65534
 
 export interface PostgresServer {
   url: string
+  /** Ends it as a loss of power would. */
+  crash: () => Promise<void>
+  /** Starts it again, on the same port, over the same data. */
+  start: () => Promise<void>
+  /** Ends it for good. */
   stop: () => Promise<void>
 }
+
+/** This role, which a test may create, has to prove its password; the others are trusted. */
+export const guarded = 'guarded'
 
 /** Starts a Postgres server of its own, from npm's binaries, in a temporary folder; or tells why it cannot. */
 export async function startPostgres(): Promise<PostgresServer> {
@@ -42,6 +50,8 @@ export async function startPostgres(): Promise<PostgresServer> {
     ],
     options,
   )
+  const access = join(data, 'pg_hba.conf')
+  await writeFile(access, `host all ${guarded} 127.0.0.1/32 scram-sha-256\n${await readFile(access, 'utf8')}`)
   const port = await freePort()
   const flags = [
     '-D',
@@ -57,20 +67,27 @@ export async function startPostgres(): Promise<PostgresServer> {
     '-c',
     'max_connections=200',
   ]
-  const server = spawn(join(binaries, 'postgres'), flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
-  const log: string[] = []
-  await new Promise<void>((ready, failed) => {
-    server.stderr.setEncoding('utf8').on('data', (text: string) => {
-      log.push(text)
-      if (text.includes('ready to accept connections')) ready()
+  let server: ChildProcess
+  const start = () =>
+    new Promise<void>((ready, failed) => {
+      server = spawn(join(binaries, 'postgres'), flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+      let log = ''
+      server.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        log += text
+        if (log.includes('ready to accept connections')) ready()
+      })
+      server.once('exit', () => failed(new Error(`Postgres did not start:\n${log}`)))
     })
-    server.once('exit', () => failed(new Error(`Postgres did not start:\n${log.join('')}`)))
-  })
+  const end = async (signal: NodeJS.Signals) => {
+    if (server.exitCode === null && server.kill(signal)) await once(server, 'exit')
+  }
+  await start()
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    start,
+    crash: () => end('SIGQUIT'),
     async stop() {
-      server.kill('SIGINT')
-      await once(server, 'exit')
+      await end('SIGINT')
       await rm(folder, { recursive: true })
     },
   }

@@ -7,7 +7,10 @@ import { onTestFinished } from 'vitest'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 interface Options {
+  /** The program's own arguments. */
   command?: string[]
+  /** Another program, for Node. */
+  program?: string[]
   env?: Record<string, string>
   cwd?: string
   /** A process group of its own, as a terminal makes one. */
@@ -15,10 +18,9 @@ interface Options {
 }
 
 /** Starts the program as an operator would, with these settings alone; it ends with the test at the latest. */
-export function start({ command = [], env = {}, cwd = root, group = false }: Options = {}) {
-  const [file = '', ...args] = command[0] === 'npm' ? command : [process.execPath, `${root}/dist/main.js`, ...command]
+export function start({ command = [], program = ['dist/main.js'], env = {}, cwd = root, group = false }: Options = {}) {
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(file, args, {
+  const child = spawn(process.execPath, [...program, ...command], {
     cwd,
     env: { PATH, HOME, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

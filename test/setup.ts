@@ -28,7 +28,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   await bringUpOnce(database, readMigrations(), 'on', () => {})
   await database.close()
   const given = process.env.DATABASE_URL
-  const server: PostgresServer = given ? { url: given, stop: async () => {} } : await startPostgres()
+  const server: Pick<PostgresServer, 'url' | 'stop'> = given
+    ? { url: given, stop: async () => {} }
+    : await startPostgres()
   project.provide('template', template)
   project.provide('serverUrl', server.url)
   return async () => {

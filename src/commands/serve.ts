@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config.ts'
@@ -12,6 +13,14 @@ import { version } from '../version.ts'
 const second = 1000
 const patience = 25 * second
 
+/** What a signal has to close by now. */
+interface Open {
+  app?: FastifyInstance
+  database?: OpenDatabase
+  /** Connections that never carried a request, as browsers make in advance; Node takes them for busy. */
+  unused: Set<Socket>
+}
+
 /** Serves until a signal. Rejects where the start fails: a wrong folder, a taken port, a database that refuses. */
 export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel)
@@ -21,9 +30,16 @@ export async function serve(config: Config): Promise<void> {
     schema: { expected: migrations.at(-1)?.version ?? '', found: null, ready: false },
     draining: false,
   }
+  const open: Open = { unused: new Set() }
+  closeOnSignal(open, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
   const database = await openDatabase(config.database)
   const app = await createServer({ ...config, db: database.db, readiness, log, version })
-  closeOnSignal(app, database, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
+  Object.assign(open, { app, database })
+  app.server.on('connection', (socket) => {
+    open.unused.add(socket)
+    socket.once('close', () => open.unused.delete(socket))
+  })
+  app.server.on('request', ({ socket }) => open.unused.delete(socket))
   try {
     await listen(app, config, database.where)
     await bringUp(database, migrations, config.migrate, {
@@ -59,13 +75,7 @@ async function listen(app: FastifyInstance, { host, port }: Config, where: strin
 }
 
 /** Lets the world look elsewhere, finishes what is under way, and ends; a second signal, a second later, ends at once. */
-function closeOnSignal(
-  app: FastifyInstance,
-  database: OpenDatabase,
-  readiness: Readiness,
-  log: Log,
-  drainSeconds: number,
-) {
+function closeOnSignal(open: Open, readiness: Readiness, log: Log, drainSeconds: number) {
   let begun = 0
   const onSignal = async (signal: string) => {
     if (begun > 0) {
@@ -75,15 +85,21 @@ function closeOnSignal(
     }
     begun = Date.now()
     readiness.draining = true
-    log.info(`${signal}: closing${drainSeconds > 0 ? ` in ${drainSeconds} s, not ready from now on` : ''}`)
-    await sleep(drainSeconds * second)
-    const late = setTimeout(() => {
-      log.warn(`Requests still under way after ${patience / second} s are cut off`)
-      app.server.closeAllConnections()
-    }, patience)
-    await app.close()
-    clearTimeout(late)
-    await database.close()
+    const drain = open.app?.server.listening ? drainSeconds : 0
+    log.info(`${signal}: closing${drain > 0 ? ` in ${drain} s, not ready from now on` : ''}`)
+    await sleep(drain * second)
+    const deadlines = [
+      setTimeout(() => {
+        for (const socket of open.unused) socket.destroy()
+      }, second),
+      setTimeout(() => {
+        log.warn(`Requests still under way after ${patience / second} s are cut off`)
+        open.app?.server.closeAllConnections()
+      }, patience),
+    ]
+    await open.app?.close()
+    for (const deadline of deadlines) clearTimeout(deadline)
+    await open.database?.close()
     log.info('Closed')
     process.exit(0)
   }

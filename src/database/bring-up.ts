@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import type { OpenDatabase } from './database.ts'
-import { isPassing, isSqlError, reason } from './errors.ts'
+import { isPassing, isSqlError, reason, Unreachable } from './errors.ts'
 import type { SchemaStatus } from './history.ts'
 import { inspectSchema, migrate } from './migrate.ts'
 import { type Migration, MigrationError } from './migrations.ts'
@@ -47,7 +47,7 @@ export async function bringUp(
       line = `Waiting for migrations: the schema is at ${status.found ?? 'nothing'} and lacks ${status.pending.map(({ script }) => script).join(', ')}. MIGRATE=check leaves them to another tool.`
     } catch (error) {
       if (error instanceof DatabaseRefused) throw error
-      line = `Waiting for the database, ${database.where}: ${reason(error)}.`
+      line = `Waiting for the database, ${database.where}: ${reason(error instanceof Unreachable ? error.cause : error)}.`
     }
     if (line !== said.line || Date.now() - said.at > 30_000) {
       tell.say(line)

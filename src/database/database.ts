@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openEmbedded } from './embedded.ts'
+import { isSqlError, Unreachable } from './errors.ts'
 import { reliable } from './pool.ts'
 import { migrationClient, openServer } from './server.ts'
 import type { Tables } from './tables.ts'
@@ -29,7 +30,9 @@ export async function openDatabase(settings: Config['database']): Promise<OpenDa
         const client = migrationClient(settings)
         client.on('error', () => {}) // its query rejects
         try {
-          await client.connect()
+          await client.connect().catch((error) => {
+            throw isSqlError(error) ? error : new Unreachable(error)
+          })
           return await use(client)
         } finally {
           void client.end().catch(() => {})

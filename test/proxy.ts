@@ -1,0 +1,34 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+
+/** A way to a server that can be made to hang: connections stay open, new ones are taken, and nothing gets through. */
+export async function startProxy(port: number) {
+  const sockets = new Set<Socket>()
+  let hanging = false
+  const server = createServer((client) => {
+    const target = connect(port, '127.0.0.1')
+    client.pipe(target).pipe(client)
+    for (const socket of [client, target]) {
+      sockets.add(socket)
+      if (hanging) socket.pause()
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        sockets.delete(socket)
+        client.destroy()
+        target.destroy()
+      })
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as { port: number }).port,
+    hang(on: boolean) {
+      hanging = on
+      for (const socket of sockets) on ? socket.pause() : socket.resume()
+    },
+    close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    },
+  }
+}
