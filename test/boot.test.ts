@@ -236,7 +236,9 @@ describe('what cannot work ends the start with one clear line:', () => {
 
   test('an old Node', async () => {
     const versions = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.18.3" } })'
-    const old = await run({ program: ['--import', `data:text/javascript,${versions}`, 'scripts/prepare.mjs'] })
+    const old = await run({
+      program: [process.execPath, '--import', `data:text/javascript,${versions}`, 'scripts/prepare.mjs'],
+    })
     expect(old).toEqual({
       code: 1,
       stdout: '',

@@ -9,8 +9,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 interface Options {
   /** The program's own arguments. */
   command?: string[]
-  /** Another program, for Node. */
-  program?: string[]
+  /** Another way to start it. */
+  program?: [string, ...string[]]
   env?: Record<string, string>
   cwd?: string
   /** A process group of its own, as a terminal makes one. */
@@ -18,9 +18,16 @@ interface Options {
 }
 
 /** Starts the program as an operator would, with these settings alone; it ends with the test at the latest. */
-export function start({ command = [], program = ['dist/main.js'], env = {}, cwd = root, group = false }: Options = {}) {
+export function start({
+  command = [],
+  program = [process.execPath, 'dist/main.js'],
+  env = {},
+  cwd = root,
+  group = false,
+}: Options = {}) {
+  const [file, ...args] = [...program, ...command] as [string, ...string[]]
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, [...program, ...command], {
+  const child = spawn(file, args, {
     cwd,
     env: { PATH, HOME, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,9 +40,11 @@ export function start({ command = [], program = ['dist/main.js'], env = {}, cwd 
     })
   const exit = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
   const pid = child.pid as number
-  const signal = (name: NodeJS.Signals) => process.kill(group ? -pid : pid, name)
+  const signal = (name: NodeJS.Signals | 0) => process.kill(group ? -pid : pid, name)
   onTestFinished(async () => {
-    if (isRunning(child)) signal('SIGKILL')
+    try {
+      signal('SIGKILL')
+    } catch {} // it has ended
     await exit
   })
   return {

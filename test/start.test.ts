@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ownDatabase, ownFolder } from './api.ts'
+import { run, serve } from './program.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** A copy of the checkout as it is now, with the packages that are installed already. */
+const cwd = await mkdtemp(join(tmpdir(), 'sample-api-'))
+const { stdout } = await promisify(execFile)('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+})
+for (const file of stdout.split('\0').filter((name) => name !== '')) {
+  await mkdir(dirname(join(cwd, file)), { recursive: true })
+  await cp(join(root, file), join(cwd, file)).catch(() => {}) // deleted, and not committed yet
+}
+await symlink(join(root, 'node_modules'), join(cwd, 'node_modules'))
+const { url: DATABASE_URL, drop } = await ownDatabase()
+afterAll(async () => {
+  await rm(cwd, { recursive: true })
+  await drop()
+})
+const env = { DATABASE_URL }
+
+/** Whether any process of its group is left. */
+function isLeft({ pid }: { pid: number }): boolean {
+  try {
+    return process.kill(-pid, 0)
+  } catch {
+    return false
+  }
+}
+
+test('`npm start` builds and serves; SIGTERM to npm ends all of it, with exit code 0', async () => {
+  const npm = await serve({ program: ['npm', 'start'], cwd, env, group: true })
+  expect(npm.output.stderr).toContain('Building')
+  expect((await fetch(`${npm.url}/api/v1/housing_type/`)).status).toBe(200)
+  process.kill(npm.pid, 'SIGTERM')
+  expect(await npm.exit).toBe(0)
+  expect(isLeft(npm)).toBe(false)
+})
+
+test('a second `npm start` has nothing to build; Ctrl-C, which reaches npm and the program, ends it with exit code 0', async () => {
+  const npm = await serve({ program: ['npm', 'start'], cwd, env, group: true })
+  expect(npm.output.stderr).not.toContain('…')
+  npm.signal('SIGINT')
+  expect(await npm.exit).toBe(0)
+  expect(isLeft(npm)).toBe(false)
+  expect(npm.output.stdout.match(/closing/g)).toHaveLength(1)
+})
+
+test('`npm run dev` starts again when the source changes, on the same embedded data', async () => {
+  const { settings, drop } = await ownFolder()
+  onTestFinished(drop)
+  const npm = await serve({ program: ['npm', 'run', 'dev'], cwd, env: { DATA_DIR: settings.folder }, group: true })
+  const listens = /listens on (http:\S+);/g
+  const file = join(cwd, 'src/server.ts')
+  await writeFile(file, (await readFile(file, 'utf8')).replace("message: 'Sample API'", "message: 'Changed'"))
+  await expect.poll(() => npm.output.stdout.match(listens), { timeout: 60_000 }).toHaveLength(2)
+  const [, url] = [...npm.output.stdout.matchAll(listens)].map(([, url]) => url)
+  expect(await (await fetch(`${url}/`)).json()).toEqual({ message: 'Changed' })
+  npm.signal('SIGINT')
+  await npm.exit
+  await expect.poll(() => isLeft(npm), { timeout: 20_000 }).toBe(false)
+})
+
+describe('what npm is asked to do first', () => {
+  /** The commands that a stand-in for npm was given, and how the preparation ended. */
+  async function prepare(npmExit = 0) {
+    const bin = await mkdtemp(join(tmpdir(), 'sample-api-'))
+    onTestFinished(() => rm(bin, { recursive: true }))
+    await writeFile(join(bin, 'npm'), `#!/bin/sh\necho "$@" >> ${bin}/asked\nexit ${npmExit}\n`, { mode: 0o755 })
+    const path = { PATH: `${bin}:${process.env.PATH}`, NODE_ENV: 'production' }
+    const { code } = await run({ program: [process.execPath, 'scripts/prepare.mjs'], cwd, env: path })
+    return { code, asked: (await readFile(join(bin, 'asked'), 'utf8').catch(() => '')).split('\n').slice(0, -1) }
+  }
+  const built = () => utimes(join(cwd, 'dist/main.js'), 4e9, 4e9)
+
+  test('is nothing, where all is there', async () => {
+    await built()
+    expect(await prepare()).toEqual({ code: 0, asked: [] })
+  })
+
+  test('is to build, where the source is newer', async () => {
+    await built()
+    await utimes(join(cwd, 'src/main.ts'), 4e9 + 1, 4e9 + 1)
+    expect(await prepare()).toEqual({ code: 0, asked: ['run --silent build'] })
+    expect(await prepare(3)).toEqual({ code: 3, asked: ['run --silent build'] })
+    await utimes(join(cwd, 'src/main.ts'), 1, 1)
+  })
+
+  test('is to install with what the tests need, also for production, where the lockfile names something else', async () => {
+    await built()
+    const lockfile = join(cwd, 'package-lock.json')
+    await writeFile(
+      lockfile,
+      (await readFile(lockfile, 'utf8')).replace(/("node_modules\/pg": \{\s*"version": ")/, '$19'),
+    )
+    expect(await prepare()).toEqual({ code: 0, asked: ['ci --include=dev --no-audit --no-fund'] })
+    expect(await prepare(7)).toMatchObject({ code: 7 })
+  })
+})
