@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect } from 'vitest'
 
@@ -33,4 +34,18 @@ export function expectProblem(answer: Answer, status: number, code: string, plac
   expect(answer.statusCode).toBe(status)
   const found = (problem.errors ?? []).map((error: Record<string, string>) => error.pointer ?? error.parameter)
   expect(found.sort(), problem.detail).toEqual(places.sort())
+}
+
+/** Writes these bytes to a socket, and gives all that comes back until the server closes it. */
+export async function exchange(port: number, bytes: string | Buffer): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(bytes)
+  let answer = ''
+  for await (const chunk of socket.setEncoding('latin1')) answer += chunk
+  return answer
+}
+
+/** The port at which the API listens from now on. */
+export async function listen(app: FastifyInstance): Promise<number> {
+  return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
 }

@@ -20,10 +20,15 @@ export const answerUnrouted = (app: FastifyInstance, detail: { notFound: string;
 export const redirectSlash = (app: FastifyInstance, otherwise: ReturnType<typeof answerUnrouted>) =>
   async function slash(request: FastifyRequest, reply: FastifyReply) {
     const path = pathOf(request)
-    const other = path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`
+    const other = path.endsWith('/') ? path.replace(/(?<!\/)\/+$/, '') : `${path}/`
     if (methodsOf(app, path).length > 0 || methodsOf(app, other).length === 0) return otherwise(request, reply)
     const query = request.url.slice(path.length).replace(/^\?$/, '')
-    return reply.code(307).header('location', `${request.protocol}://${request.host}${other}${query}`).send()
+    // Without a proper Host a relative Location has to do.
+    const origin = /^[\w.:[\]-]+$/.test(request.host) ? `${request.protocol}://${request.host}` : ''
+    return reply
+      .code(307)
+      .header('location', origin + other + query)
+      .send()
   }
 
 /** Version 2's rule: one slash at the end of a path is ignored. */

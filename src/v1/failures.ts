@@ -10,6 +10,14 @@ export function sendDetail(error: unknown, request: FastifyRequest, reply: Fasti
     .send({ detail: problem.with.errors ?? problem.message })
 }
 
+/** The input is echoed, except where it nests deeper than can be written. */
+function toJson(answer: unknown): string {
+  try {
+    return exact(JSON.stringify(answer))
+  } catch {
+    return exact(JSON.stringify(answer, (name, value) => (name === 'input' ? null : value)))
+  }
+}
+
 /** With the greatest integer of Postgres, which JavaScript's numbers miss by a little, as it is. */
-const toJson = (body: unknown): string =>
-  JSON.stringify(body).replace('"le":9223372036854776000', '"le":9223372036854775807')
+const exact = (json: string) => json.replace('"le":9223372036854776000', '"le":9223372036854775807')

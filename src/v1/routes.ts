@@ -8,10 +8,12 @@ import { Problem } from '../http/problems.ts'
 import { ref } from '../http/routes.ts'
 import { acceptJsonAsVersion1 } from './body.ts'
 import { V1Failure, V1Housing, V1HousingType, V1NewHousing, V1Paging, V1ValidationFailure } from './schemas.ts'
-import { readHouse, readPaging, readPath } from './validation.ts'
+import { checkPath, readHouse, readPaging } from './validation.ts'
 
 type Query = Record<string, string | string[]>
 
+/** A segment of the path may hold anything, newlines too; only none at all is no route. */
+const text = '([^]+)'
 const notFound = (detail: string) => new Problem('not-found', detail)
 const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFailure) }
 
@@ -40,7 +42,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }
   )
 
   app.get<{ Params: { code: string } }>(
-    '/housing_type/:code(.+)',
+    `/housing_type/:code${text}`,
     {
       schema: {
         tags: ['Housing Types'],
@@ -51,14 +53,15 @@ export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }
       },
     },
     async ({ params }) => {
-      const housingType = await findHousingType(db, readPath(params, 'code'))
+      checkPath(params)
+      const housingType = await findHousingType(db, params.code)
       if (!housingType) throw notFound('No HousingType for this code')
       return asV1HousingType(housingType)
     },
   )
 
   app.get<{ Params: { postal_code: string }; Querystring: Query }>(
-    '/housing/:postal_code(.+)',
+    `/housing/:postal_code${text}`,
     {
       schema: {
         tags: ['Housing'],
@@ -70,7 +73,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }
       },
     },
     async ({ params, query }) => {
-      const houses = await findHousingByPostalCode(db, readPath(params, 'postal_code'), readPaging(query))
+      const houses = await findHousingByPostalCode(db, params.postal_code, readPaging(query, params))
       if (houses.length === 0) throw notFound('No homes found with the given postal code')
       return houses.map(asV1Housing)
     },

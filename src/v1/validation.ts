@@ -18,10 +18,20 @@ const maxInt8 = 9223372036854775807n
 const plainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Reads `skip` and `limit`, lax in their spelling; of a repeated parameter the last one counts. */
-export function readPaging(query: Record<string, string | string[]>): { offset: bigint; limit: bigint } {
+/** Refuses NUL in a path, which Postgres cannot hold. */
+export const checkPath = (params: Record<string, string>): void => refuse(nulsIn(params))
+
+/**
+ * Reads `skip` and `limit`, lax in their spelling; of a repeated parameter the last one counts. What is wrong with the
+ * path is told as well.
+ */
+export function readPaging(
+  query: Record<string, string | string[]>,
+  params: Record<string, string> = {},
+): { offset: bigint; limit: bigint } {
   const texts = { skip: [query.skip ?? '0'].flat().at(-1), limit: [query.limit ?? '100'].flat().at(-1) }
-  refuse(Object.entries(texts).map(([name, text]) => integerBetween(0n, maxInt8)(['query', name], text)))
+  const inQuery = Object.entries(texts).map(([name, text]) => integerBetween(0n, maxInt8)(['query', name], text))
+  refuse([...nulsIn(params), ...inQuery])
   return { offset: toBigInt(texts.skip) as bigint, limit: toBigInt(texts.limit) as bigint }
 }
 
@@ -51,12 +61,6 @@ export function readHouse(body: unknown): V1House {
   return { address, street, city, postal_code: code, housing_type_id: Number(toBigInt(housing_type_id)) }
 }
 
-/** Refuses NUL in a path, which Postgres cannot hold. */
-export function readPath<Name extends string>(params: Record<Name, string>, name: Name): string {
-  refuse([withoutNul(['path', name], params[name])])
-  return params[name]
-}
-
 export const notAnObject = (input: unknown) =>
   invalid([
     {
@@ -79,11 +83,14 @@ const withoutNul: Check = (loc, input) =>
     ? { type: 'value_error', loc, msg: 'Value error, must not contain NUL', input, ctx: { error: {} } }
     : undefined
 
+const nulsIn = (params: Record<string, string>) =>
+  Object.entries(params).map(([name, text]) => withoutNul(['path', name], text))
+
 const atMost50: Check = (loc, input) =>
   // Postgres counts code points, and cuts off blanks beyond the fiftieth itself.
-  [...(input as string).replace(/ +$/, '')].length > 50
-    ? { type: 'string_too_long', loc, msg: 'String should have at most 50 characters', input, ctx: { max_length: 50 } }
-    : undefined
+  /^.{0,50} *$/su.test(input as string)
+    ? undefined
+    : { type: 'string_too_long', loc, msg: 'String should have at most 50 characters', input, ctx: { max_length: 50 } }
 
 const postalCode: Check = (loc, input) =>
   /^[A-Z]\d[A-Z] \d[A-Z]\d$/i.test(input as string)
@@ -96,6 +103,7 @@ const integerBetween =
     const item = (type: string, msg: string, ctx?: object): Item => ({ type, loc, msg, input, ...(ctx && { ctx }) })
     const should = 'Input should be a valid integer'
     if (!['string', 'number', 'boolean'].includes(typeof input)) return item('int_type', should)
+    if (input === Infinity || input === -Infinity) return item('finite_number', 'Input should be a finite number')
     if (typeof input === 'number' && !Number.isInteger(input))
       return item('int_from_float', `${should}, got a number with a fractional part`)
     if (typeof input === 'number' && Math.abs(input) >= 2 ** 63)
