@@ -14,11 +14,11 @@ import { allowOrigins } from './http/cors.ts'
 import { describe } from './http/docs.ts'
 import { setHeaders } from './http/headers.ts'
 import { health } from './http/health.ts'
-import { bodyLimit, httpLimits, refuseLongUrl, refuseUnparsable } from './http/limits.ts'
-import { answerUnrouted, ignoreTrailingSlash, redirectSlash } from './http/not-found.ts'
+import { bodyLimit, httpLimits, refuseOutright, refuseUnparsable } from './http/limits.ts'
+import { answerUnrouted, redirectSlash, routedUrl } from './http/not-found.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { ProblemDocument, sendProblem } from './http/problems.ts'
-import { type Readiness, refuseUntilReady } from './http/readiness.ts'
+import { onceReady, type Readiness } from './http/readiness.ts'
 import { negotiateRepresentation } from './http/representation.ts'
 import { logRequests, requestId, requestLine } from './http/request-log.ts'
 import { buildValidator, refuseUnknownParameters } from './http/validation.ts'
@@ -44,6 +44,7 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
     genReqId: requestId,
     trustProxy: trustProxy.length > 0 && trustProxy,
     http: httpLimits,
+    requestTimeout: httpLimits.requestTimeout, // Fastify sets its own default, none, over Node's option
     bodyLimit,
     schemaController: { compilersFactory: { buildValidator } },
     clientErrorHandler: refuseUnparsable,
@@ -51,14 +52,16 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
     frameworkErrors: (error, request, reply) => {
       setHeaders(request, reply) // no hook runs for what the router refuses
       sendFailure(error, request, reply)
-      log.line(requestLine(request, reply, 0))
+      log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
     },
+    rewriteUrl: routedUrl,
     return503OnClosing: false,
   })
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // none is refused
   app.setChildLoggerFactory((logger) => logger) // lines name their request themselves
   app.addHook('onRequest', (request, reply, done) => {
     setHeaders(request, reply)
-    done(refuseLongUrl(request))
+    done()
   })
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (readiness.draining) reply.header('connection', 'close') // else it would be kept for a next request, and waited for
@@ -71,26 +74,24 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
   app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true }) // no route takes it: then it is a 405
   app.addSchema(ProblemDocument)
   allowOrigins(app, origins)
+  app.addHook('onRequest', (request, _reply, done) => done(refuseOutright(request)))
   await describe(app, version)
 
   await app.register(health, { db, readiness })
   await app.register(problemPages)
   app.get('/', { schema: greeting, onSend: plainJson }, async () => ({ message: 'Sample API' }))
-  await app.register(async (data) => {
-    data.addHook('preHandler', async () => refuseUntilReady(readiness))
-    await data.register(
-      async (v2) => {
-        acceptStrictJson(v2)
-        refuseUnknownParameters(v2)
-        ignoreTrailingSlash(v2)
-        negotiateRepresentation(v2)
-        await v2.register(housingRoutes, { prefix: '/housing', db })
-        await v2.register(housingTypeRoutes, { prefix: '/housing-types', db })
-      },
-      { prefix: '/api/v2' },
-    )
-    await data.register(v1Routes, { prefix: '/api/v1', db })
-  })
+  const data = { db: onceReady(db, readiness) }
+  await app.register(
+    async (v2) => {
+      acceptStrictJson(v2)
+      refuseUnknownParameters(v2)
+      negotiateRepresentation(v2)
+      await v2.register(housingRoutes, { prefix: '/housing', ...data })
+      await v2.register(housingTypeRoutes, { prefix: '/housing-types', ...data })
+    },
+    { prefix: '/api/v2' },
+  )
+  await app.register(v1Routes, { prefix: '/api/v1', ...data })
   await app.ready()
   return app
 }

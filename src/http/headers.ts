@@ -1,11 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-const constant = {
+/** Headers of every answer. */
+export const constant = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'content-security-policy': "default-src 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'cache-control': 'private, no-cache',
+}
+
+/** Names another header of the request on which the answer depends. */
+export function addVary(reply: FastifyReply, name: string): void {
+  const others = reply.getHeader('vary')
+  reply.header('vary', others ? `${others}, ${name}` : name)
 }
 
 /** What every answer carries, whatever becomes of the request. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { constant } from './headers.ts'
 import { document, Problem } from './problems.ts'
 
 const second = 1000
@@ -15,10 +16,13 @@ export const httpLimits = {
   requestTimeout: 9 * second,
   connectionsCheckingInterval: 500,
   maxHeaderSize: 16384,
+  requireHostHeader: false, // Node's own refusal has neither a body nor our headers
 }
 
-/** The problem of a URL that is too long, or undefined. */
-export function refuseLongUrl({ originalUrl }: FastifyRequest): Problem | undefined {
+/** What is wrong with the request line and the host, if anything. */
+export function refuseOutright({ originalUrl, raw }: FastifyRequest): Problem | undefined {
+  if (raw.headers.host === undefined && raw.httpVersion === '1.1')
+    return new Problem('malformed-request', 'A request in HTTP/1.1 must have the header Host.')
   if (originalUrl.length > urlLimit)
     return new Problem(
       'url-too-long',
@@ -33,11 +37,13 @@ export function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): 
   const body = JSON.stringify(document(problem))
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
-    'Connection: close',
+    ...Object.entries({
+      ...constant,
+      'cache-control': 'no-store',
+      'content-type': 'application/problem+json',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    }).map((header) => header.join(': ')),
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from './problems.ts'
 
@@ -7,8 +8,10 @@ import { Problem } from './problems.ts'
  */
 export const answerUnrouted = (app: FastifyInstance, detail: { notFound: string; notAllowed: string }) =>
   async function unrouted(request: FastifyRequest, reply: FastifyReply) {
-    const allow = methodsOf(app, pathOf(request)).join(', ')
-    if (!allow) throw new Problem('not-found', detail.notFound)
+    const allowed: string[] = methodsOf(app, pathOf(request))
+    const allow = allowed.join(', ')
+    // A route that takes the method and still ends here has found nothing itself.
+    if (!allow || allowed.includes(request.method)) throw new Problem('not-found', detail.notFound)
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
     throw new Problem('method-not-allowed', detail.notAllowed, { headers: { allow } })
   }
@@ -31,13 +34,13 @@ export const redirectSlash = (app: FastifyInstance, otherwise: ReturnType<typeof
       .send()
   }
 
-/** Version 2's rule: one slash at the end of a path is ignored. */
-export function ignoreTrailingSlash(app: FastifyInstance): void {
-  app.addHook('onRoute', function (route) {
-    if (route.url.endsWith('/') || route.method === 'HEAD') return
-    const schema = { ...route.schema, hide: true }
-    this.route({ ...route, url: `${route.routePath}/`, prefixTrailingSlash: 'slash', schema })
-  })
+/**
+ * The URL as the router shall see it: its path alone, where the client sent an absolute URL (RFC 9112, 3.2.2), and under
+ * version 2 without one slash at the end of the path.
+ */
+export function routedUrl({ url = '/' }: IncomingMessage): string {
+  const path = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*\/?/i, '/')
+  return path.startsWith('/api/v2/') ? path.replace(/^([^?]*[^/?])\/(?=\?|$)/, '$1') : path
 }
 
 const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] as string

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
+import { addVary } from './headers.ts'
 import { type Code, kinds, Problem } from './problems.ts'
 
 /** `/problems/{code}`: what a problem's `type` leads to, in prose; HTML for a browser, else Markdown. */
@@ -10,7 +11,8 @@ export const problemPages: FastifyPluginAsync = async (app) => {
     async ({ params: { code }, headers }, reply) => {
       if (!Object.hasOwn(kinds, code)) throw new Problem('not-found', `There is no problem with the code ${code}.`)
       const [status, title, text] = kinds[code as Code]
-      reply.headers({ vary: 'Accept', 'cache-control': 'public, max-age=3600' })
+      reply.header('cache-control', 'public, max-age=3600')
+      addVary(reply, 'Accept')
       if (!/\btext\/html\b/.test(headers.accept ?? ''))
         return reply
           .type('text/markdown; charset=utf-8')

@@ -229,7 +229,7 @@ function ofFastify(
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new Problem('body-too-large', `A body may have at most ${routeOptions.bodyLimit} bytes.`)
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(method)
-  if (statusCode < 500) return new Problem('malformed-request', `${message}.`)
+  if (statusCode < 500) return new Problem('malformed-request', `${message.replace(/\.+$/, '')}.`)
   return new Problem(
     'internal-error',
     'The error has been logged under the request_id. Tell the operator, or try again.',

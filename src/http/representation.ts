@@ -2,6 +2,7 @@ import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { negotiate } from '@fastify/accept-negotiator'
 import type { FastifyInstance } from 'fastify'
+import { addVary } from './headers.ts'
 import { Problem } from './problems.ts'
 
 const least = 1024
@@ -21,8 +22,7 @@ export function negotiateRepresentation(app: FastifyInstance): void {
 
   app.addHook<string>('onSend', (request, reply, payload, done) => {
     if (typeof payload !== 'string' || payload.length < least || reply.hasHeader('etag')) return done()
-    const vary = reply.getHeader('vary')
-    reply.header('vary', vary ? `${vary}, Accept-Encoding` : 'Accept-Encoding')
+    addVary(reply, 'Accept-Encoding')
     const encoding = negotiate(request.headers['accept-encoding'] ?? '', ['br', 'gzip'])
     if (!encoding) return done()
     reply.header('content-encoding', encoding).removeHeader('content-length')

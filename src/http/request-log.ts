@@ -34,8 +34,9 @@ export function logRequests(app: FastifyInstance, log: Log): void {
     route.onRequest = [remember, ...[route.onRequest ?? []].flat()]
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (payload instanceof Readable) finished(payload, () => log.line(requestLine(request, reply, 0)))
-    else log.line(requestLine(request, reply, payload ? Buffer.byteLength(payload as string | Buffer) : 0))
+    const write = (bytes: number) => log.line(requestLine(request, reply, request.method === 'HEAD' ? 0 : bytes))
+    if (payload instanceof Readable) finished(payload, () => write(Number(reply.getHeader('content-length') ?? 0)))
+    else write(payload ? Buffer.byteLength(payload as string | Buffer) : 0)
     done()
   })
 }
