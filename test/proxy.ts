@@ -1,12 +1,19 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A way to a server that can be made to hang: connections stay open, new ones are taken, and nothing gets through. */
+/**
+ * A way to a server that can be made to hang: connections stay open, new ones are taken, and nothing gets through. Or
+ * only the answer to one word does not.
+ */
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>()
   let hanging = false
+  let unanswered: string | undefined
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1')
+    client.on('data', (sent) => {
+      if (unanswered !== undefined && sent.includes(unanswered)) target.pause()
+    })
     client.pipe(target).pipe(client)
     for (const socket of [client, target]) {
       sockets.add(socket)
@@ -25,6 +32,10 @@ export async function startProxy(port: number) {
     hang(on: boolean) {
       hanging = on
       for (const socket of sockets) on ? socket.pause() : socket.resume()
+    },
+    /** Whoever says this to the server does not hear of it again. */
+    keepAnswersTo(word: string) {
+      unanswered = word
     },
     close() {
       for (const socket of sockets) socket.destroy()
