@@ -6,7 +6,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import { Type } from 'typebox'
-import type { Database } from './database/database.ts'
+import type { OpenDatabase } from './database/database.ts'
 import { housingRoutes } from './housing/routes.ts'
 import { housingTypeRoutes } from './housing-types/routes.ts'
 import { acceptStrictJson } from './http/body.ts'
@@ -18,7 +18,7 @@ import { bodyLimit, httpLimits, refuseOutright, refuseUnparsable } from './http/
 import { answerUnrouted, redirectSlash, routedUrl } from './http/not-found.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { ProblemDocument, sendProblem } from './http/problems.ts'
-import { onceReady, type Readiness } from './http/readiness.ts'
+import type { Readiness } from './http/readiness.ts'
 import { negotiateRepresentation } from './http/representation.ts'
 import { logRequests, requestId, requestLine } from './http/request-log.ts'
 import { buildValidator, refuseUnknownParameters } from './http/validation.ts'
@@ -28,7 +28,7 @@ import { plainJson, v1Routes } from './v1/routes.ts'
 
 /** What the API needs of the process around it. */
 export interface ServerOptions {
-  db: Database
+  database: Pick<OpenDatabase, 'db' | 'isAnswering'>
   readiness: Readiness
   log: Log
   origins: string[] | '*'
@@ -37,7 +37,7 @@ export interface ServerOptions {
 }
 
 /** The API's table of contents: what all routes share, then one line per resource. */
-export async function createServer({ db, readiness, log, origins, trustProxy, version }: ServerOptions) {
+export async function createServer({ database, readiness, log, origins, trustProxy, version }: ServerOptions) {
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -77,21 +77,21 @@ export async function createServer({ db, readiness, log, origins, trustProxy, ve
   app.addHook('onRequest', (request, _reply, done) => done(refuseOutright(request)))
   await describe(app, version)
 
-  await app.register(health, { db, readiness })
+  const { db, isAnswering } = database
+  await app.register(health, { isAnswering, readiness })
   await app.register(problemPages)
   app.get('/', { schema: greeting, onSend: plainJson }, async () => ({ message: 'Sample API' }))
-  const data = { db: onceReady(db, readiness) }
   await app.register(
     async (v2) => {
       acceptStrictJson(v2)
       refuseUnknownParameters(v2)
       negotiateRepresentation(v2)
-      await v2.register(housingRoutes, { prefix: '/housing', ...data })
-      await v2.register(housingTypeRoutes, { prefix: '/housing-types', ...data })
+      await v2.register(housingRoutes, { prefix: '/housing', db })
+      await v2.register(housingTypeRoutes, { prefix: '/housing-types', db })
     },
     { prefix: '/api/v2' },
   )
-  await app.register(v1Routes, { prefix: '/api/v1', ...data })
+  await app.register(v1Routes, { prefix: '/api/v1', db })
   await app.ready()
   return app
 }

@@ -7,8 +7,9 @@ import pg from 'pg'
 import { afterAll, beforeEach, inject } from 'vitest'
 import { type Config, readConfig } from '../src/config.ts'
 import { bringUpOnce } from '../src/database/bring-up.ts'
-import { type Database, openDatabase } from '../src/database/database.ts'
+import { openDatabase } from '../src/database/database.ts'
 import { readMigrations } from '../src/database/migrations.ts'
+import { refuseUntilReady } from '../src/http/readiness.ts'
 import { createLog } from '../src/log.ts'
 import { createServer, type ServerOptions } from '../src/server.ts'
 
@@ -18,12 +19,13 @@ export const backend = process.env.BACKEND === 'server' ? 'server' : 'embedded'
 /** The real API on a migrated database of its own, which is emptied before each test; ends with the test file. */
 export async function startApi(options: Partial<ServerOptions> = {}) {
   const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
-  const database = await openDatabase(settings)
+  const { readiness = { schema: { expected: '', found: '', ready: true }, draining: false } } = options
+  const database = await openDatabase(settings, () => refuseUntilReady(readiness))
   const { db } = database
   await bringUpOnce(database, readMigrations(), 'on', () => {})
   const app = await createServer({
-    db,
-    readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
+    database,
+    readiness,
     log: createLog('silent'),
     origins: [],
     trustProxy: [],
@@ -45,7 +47,10 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
 }
 
 /** For what needs no data. */
-export const noDatabase: Database = new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) })
+export const noDatabase: ServerOptions['database'] = {
+  db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }),
+  isAnswering: async () => false,
+}
 
 /** A copy of the migrated embedded database. */
 export async function ownFolder() {

@@ -10,7 +10,7 @@ import { noDatabase } from './api.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 const app = await createServer({
-  db: noDatabase,
+  database: noDatabase,
   readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
   log: createLog('silent'),
   origins: [],

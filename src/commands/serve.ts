@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import { bringUp } from '../database/bring-up.ts'
 import { type OpenDatabase, openDatabase } from '../database/database.ts'
 import { readMigrations } from '../database/migrations.ts'
-import type { Readiness } from '../http/readiness.ts'
+import { type Readiness, refuseUntilReady } from '../http/readiness.ts'
 import { createLog, type Log } from '../log.ts'
 import { createServer } from '../server.ts'
 import { version } from '../version.ts'
@@ -32,8 +32,8 @@ export async function serve(config: Config): Promise<void> {
   }
   const open: Open = { unused: new Set() }
   closeOnSignal(open, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
-  const database = await openDatabase(config.database)
-  const app = await createServer({ ...config, db: database.db, readiness, log, version })
+  const database = await openDatabase(config.database, () => refuseUntilReady(readiness))
+  const app = await createServer({ ...config, database, readiness, log, version })
   Object.assign(open, { app, database })
   app.server.on('connection', (socket) => {
     open.unused.add(socket)

@@ -1,10 +1,12 @@
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import type pg from 'pg'
 import type { Config } from '../config.ts'
 import { openEmbedded } from './embedded.ts'
 import { isSqlError, Unreachable } from './errors.ts'
+import { gatherFor } from './gather.ts'
 import { reliable } from './pool.ts'
 import { migrationClient, openServer } from './server.ts'
+import { names } from './statement.ts'
 import type { Tables } from './tables.ts'
 
 /** Every query's first argument: the database, or a transaction standing in for it. */
@@ -14,17 +16,25 @@ export interface OpenDatabase {
   db: Database
   /** Where the data is, for people: a server's address or a folder. */
   where: string
+  /** Whether it answers within a second, admitted or not. */
+  isAnswering(): Promise<boolean>
   /** Lends one connection without deadlines, for migrations. */
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
-/** Opens the server or the embedded folder that the settings name; a server is not contacted before the first query. */
-export async function openDatabase(settings: Config['database']): Promise<OpenDatabase> {
+/**
+ * Opens the server or the embedded folder that the settings name; a server is not contacted before the first query.
+ * Each query is admitted first: `admit` throws where it may not be made yet.
+ */
+export async function openDatabase(settings: Config['database'], admit = () => {}): Promise<OpenDatabase> {
   if (settings.kind === 'server') {
-    const db = kysely(openServer(settings))
+    const pool = openServer(settings)
+    const db = kysely(reliable(pool, { admit, names }))
+    gatherFor(db)
     return {
       db,
+      isAnswering: () => answers(pool),
       where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
       async withClient(use) {
         const client = migrationClient(settings)
@@ -42,9 +52,10 @@ export async function openDatabase(settings: Config['database']): Promise<OpenDa
     }
   }
   const { pool, folder, close } = await openEmbedded(settings.folder)
-  const db = kysely(pool)
+  const db = kysely(reliable(pool, { admit }))
   return {
     db,
+    isAnswering: () => answers(pool),
     where: `embedded Postgres in ${folder}`,
     async withClient(use) {
       const client = await pool.connect()
@@ -61,11 +72,11 @@ export async function openDatabase(settings: Config['database']): Promise<OpenDa
   }
 }
 
-const kysely = (pool: pg.Pool): Database => new Kysely({ dialect: new PostgresDialect({ pool: reliable(pool) }) })
+const kysely = (pool: PostgresPool): Database => new Kysely({ dialect: new PostgresDialect({ pool }) })
 
-/** Whether the database answers within a second. */
-export function isAnswering(db: Database): Promise<boolean> {
-  const answer = sql`select 1`.execute(db).then(
+/** Whether it answers within a second. */
+function answers(pool: pg.Pool): Promise<boolean> {
+  const answer = pool.query('select 1').then(
     () => true,
     () => false,
   )

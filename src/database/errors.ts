@@ -17,6 +17,13 @@ export class ConnectionLost extends Error {
   }
 }
 
+/** The database does not keep up: nothing was sent, so anything may be tried again. */
+export class Overloaded extends Error {
+  constructor() {
+    super('Too much is waiting for the database')
+  }
+}
+
 /** What Postgres answers a statement with; all else is the connection's failure. */
 export interface SqlError extends Error {
   /** SQLSTATE, five characters. */
@@ -33,6 +40,12 @@ export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300)/.
 
 /** Whether Postgres gave a transaction up in favour of others: the whole of it may be tried again. */
 export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error) && /^40(001|P01)$/.test(error.code)
+
+/** Whether Postgres, or the way to it, hangs: what is asked next would wait as long. */
+export const isStuck = (error: unknown): boolean =>
+  error instanceof Unreachable ||
+  (error instanceof ConnectionLost && error.timedOut) ||
+  (isSqlError(error) && error.code === '57014')
 
 /** Names the violation of one constraint; any other error passes through. */
 export const onViolation =

@@ -5,13 +5,20 @@ import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
 /** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P|25006)/
 
-/** A pool as Kysely wants it, whose connections are thrown away once they fail in any way but a refused statement. */
-export function reliable(pool: pg.Pool): PostgresPool {
+/**
+ * A pool as Kysely wants it, whose connections are thrown away once they fail in any way but a refused statement. Each
+ * of them prepares the statements that have a name (by their text) once. Nobody gets one whom `admit` does not let pass.
+ */
+export function reliable(
+  pool: pg.Pool,
+  { admit, names }: { admit: () => void; names?: ReadonlyMap<string, string> },
+): PostgresPool {
   pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
   pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query rejects
   return {
     end: () => pool.end(),
     async connect() {
+      admit()
       const client = await pool.connect().catch((error) => {
         throw new Unreachable(error)
       })
@@ -19,7 +26,7 @@ export function reliable(pool: pg.Pool): PostgresPool {
       const query = async (text: string, values: readonly unknown[]) => {
         if (lost) throw lost // a ROLLBACK would only wait for the dead
         try {
-          return await client.query(text, values as unknown[])
+          return await client.query({ name: names?.get(text), text, values: values as unknown[] })
         } catch (error) {
           if (isSqlError(error) && !fatal.test(error.code)) throw error
           lost = new ConnectionLost(error)

@@ -1,5 +1,8 @@
-import { type SqlBool, sql } from 'kysely'
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Database } from '../database/database.ts'
+import { isSqlError, isStuck } from '../database/errors.ts'
+import { gathered } from '../database/gather.ts'
+import { statement } from '../database/statement.ts'
 
 /** What a client sets of a house; its type by code or by id. */
 export interface HousingValues {
@@ -11,7 +14,7 @@ export interface HousingValues {
 }
 
 /** A house as every version of the API answers it, a member or two too many for each. */
-export type HousingRow = Awaited<ReturnType<typeof insertHousing>>
+export type HousingRow = Awaited<ReturnType<ReturnType<typeof houses>['executeTakeFirstOrThrow']>>
 
 /** Which versions of a house a write is meant for: those named, or whatever is there. */
 export type Versions = number[] | 'any'
@@ -35,34 +38,144 @@ export const houses = (db: Database) =>
     .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
     .select(columns)
 
-export const findHousing = (db: Database, id: number) => houses(db).where('h.id', '=', id).executeTakeFirst()
+/** The house with this id, or undefined. */
+export const findHousing = gathered({
+  most: 16,
+  one: async (db, id: number): Promise<HousingRow | undefined> => (await findOne(db, { id }))[0],
+  all: async (db, ids) => {
+    const found = new Map((await findSeveral(db, { ids })).map((house) => [house.id, house]))
+    return ids.map((id) => found.get(id))
+  },
+})
 
-/** Houses with exactly this stored postal code (trailing blanks aside), in the order of their creation. */
-export const findHousingByPostalCode = (
-  db: Database,
-  postalCode: string,
-  { limit, offset }: { limit: bigint; offset: bigint },
-) =>
-  houses(db)
-    .where(sql`h.postal_code collate "C"`, '=', postalCode)
-    .orderBy('h.id')
-    .limit(limit)
-    .offset(offset)
-    .execute()
+const findOne = statement('find_housing', (db, { id }: { id: number }) => houses(db).where('h.id', '=', id).compile())
+
+const findSeveral = statement('find_several_housing', (db, { ids }: { ids: readonly number[] }) =>
+  houses(db).where(sql<SqlBool>`h.id = any (${ids}::int[])`).compile(),
+)
+
+interface Portion {
+  limit: bigint
+  offset: bigint
+}
+
+/** The houses with exactly this stored postal code (trailing blanks aside), in the order of their creation. */
+export const findHousingByPostalCode = (db: Database, postalCode: string, { limit, offset }: Portion) =>
+  (limit + offset > longest ? findInCode : findInCodeOfMany)(db, { postalCode, limit, offset })
+
+/** A longer answer is asked for alone, so that it does not hold up others. */
+const longest = 1001n
+
+const findInCodeOfMany = gathered({
+  most: 16,
+  one: (db, key: Portion & { postalCode: string }) => findInCode(db, key),
+  all: async (db, keys) => {
+    const found = keys.map((): HousingRow[] => [])
+    const rows = await findInCodes(db, {
+      postalCodes: keys.map(({ postalCode }) => postalCode),
+      limits: keys.map(({ limit }) => limit),
+      offsets: keys.map(({ offset }) => offset),
+    })
+    for (const { n, ...house } of rows) found[n - 1]?.push(house)
+    return found
+  },
+})
+
+const housesIn = (db: Database, postalCode: string | Expression<string>) =>
+  houses(db).where(sql<string>`h.postal_code collate "C"`, '=', postalCode).orderBy('h.id')
+
+const findInCode = statement(
+  'find_housing_by_postal_code',
+  (db, { postalCode, limit, offset }: Portion & { postalCode: string }) =>
+    housesIn(db, postalCode).limit(limit).offset(offset).compile(),
+)
+
+const findInCodes = statement(
+  'find_housing_by_several_postal_codes',
+  (db, { postalCodes, limits, offsets }: { postalCodes: string[]; limits: bigint[]; offsets: bigint[] }) =>
+    sql<HousingRow & { n: number }>`
+      select key.n::int, h.*
+      from unnest(${postalCodes}::bpchar[], ${limits}::bigint[], ${offsets}::bigint[])
+        with ordinality as key (postal_code, most, skipped, n)
+      cross join lateral ${housesIn(db, sql`key.postal_code`).limit(sql<number>`key.most`).offset(sql<number>`key.skipped`)} h
+      order by key.n, h.id`.compile(db),
+)
 
 /** Rejects with a violation of `fk_housing_type` where there is no such type. */
-export const insertHousing = (db: Database, { type, ...house }: HousingValues) =>
-  db
-    .with('h', (cte) =>
-      cte
-        .insertInto('housing.housing')
-        .values({ ...house, housing_type_id: 'id' in type ? type.id : idOfType(type.code) })
-        .returningAll(),
+export const insertHousing = async (db: Database, house: HousingValues): Promise<HousingRow> =>
+  (await insertAmongMany(db, house)) ?? insertAlone(db, house)
+
+/** Stores all whose type exists; answers undefined for the others, which Postgres is to judge alone. */
+const insertAmongMany = gathered({
+  most: 32,
+  one: (db, house: HousingValues): Promise<HousingRow | undefined> => insertAlone(db, house),
+  all: async (db, all) => {
+    try {
+      const stored: (HousingRow | undefined)[] = all.map(() => undefined)
+      for (const { n, ...house } of await insertSeveral(db, { json: JSON.stringify(all.map(asParameters)) }))
+        stored[n - 1] = house
+      return stored
+    } catch (error) {
+      if (!isSqlError(error) || isStuck(error)) throw error
+      // Postgres has refused them all, perhaps because of one.
+      return Promise.all(all.map((house) => insertAlone(db, house).catch((reason: Error) => reason)))
+    }
+  },
+})
+
+const insertAlone = async (db: Database, house: HousingValues) =>
+  (await insertOne(db, asParameters(house)))[0] as HousingRow
+
+const asParameters = ({ type, ...house }: HousingValues) => ({
+  ...house,
+  type_id: 'id' in type ? type.id : null,
+  type_code: 'code' in type ? type.code : null,
+})
+
+const insertOne = statement(
+  'insert_housing',
+  (db, { address, street, city, postal_code, type_id, type_code }: ReturnType<typeof asParameters>) =>
+    db
+      .with('h', (cte) =>
+        cte
+          .insertInto('housing.housing')
+          .values({
+            address,
+            street,
+            city,
+            postal_code,
+            housing_type_id: sql`coalesce(${type_id}::int, ${idOfType(type_code)})`,
+          })
+          .returningAll(),
+      )
+      .selectFrom('h')
+      .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
+      .select(columns)
+      .compile(),
+)
+
+/** Numbered before they are stored, so that each can be told which row became its house. */
+const insertSeveral = statement('insert_several_housing', (db, { json }: { json: string }) =>
+  sql<HousingRow & { n: number }>`
+    with given as materialized (
+      select nextval('housing.housing_id_seq')::int as id, given.*
+      from (
+        select given.*, t.id as housing_type_id, t.code as housing_type
+        from rows from (json_to_recordset(${json}) as (
+            address text, street text, city text, postal_code text, type_id int, type_code bpchar
+          )) with ordinality as given (address, street, city, postal_code, type_id, type_code, n)
+        join housing.housing_types t on t.id = given.type_id or t.code = given.type_code
+        order by given.n
+      ) given
+    ), h as (
+      insert into housing.housing (id, address, street, city, postal_code, housing_type_id)
+      select id, address, street, city, postal_code, housing_type_id from given
+      returning *
     )
-    .selectFrom('h')
-    .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
-    .select(columns)
-    .executeTakeFirstOrThrow()
+    select given.n::int, h.id, h.address, h.street, h.city, h.postal_code, h.housing_type_id, given.housing_type,
+      h.version, h.created_at, h.updated_at
+    from h join given using (id)`.compile(db),
+)
 
 /**
  * Changes what is given, if the house is still in one of those versions; else answers undefined. A change that changes
@@ -110,5 +223,5 @@ export const lockHouses = (tx: Database, ids: number[]) =>
     .execute()
 
 /** A code that nobody has becomes an id that nobody has, so that Postgres alone judges. */
-export const idOfType = (code: string) =>
+export const idOfType = (code: string | null) =>
   sql<number>`coalesce((select id from housing.housing_types where code = ${code}), -1)`

@@ -17,11 +17,11 @@ const api = client(app)
 
 /** The API on a database server at that port. */
 async function apiOn(port: number) {
-  const { db, close } = await openDatabase(readConfig({ DATABASE_URL: `postgres://x@127.0.0.1:${port}/x` }).database)
-  afterAll(close)
+  const database = await openDatabase(readConfig({ DATABASE_URL: `postgres://x@127.0.0.1:${port}/x` }).database)
+  afterAll(database.close)
   const readiness = { schema, draining: false }
   return client(
-    await createServer({ db, readiness, log: createLog('silent'), origins: [], trustProxy: [], version: '' }),
+    await createServer({ database, readiness, log: createLog('silent'), origins: [], trustProxy: [], version: '' }),
   )
 }
 

@@ -1,9 +1,14 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { type Database, isAnswering } from '../database/database.ts'
+import type { OpenDatabase } from '../database/database.ts'
 import type { Readiness } from './readiness.ts'
 
+interface Health {
+  isAnswering: OpenDatabase['isAnswering']
+  readiness: Readiness
+}
+
 /** `/livez`: the process answers. `/readyz` (alias `/healthz`): it can serve data, or which check says that it cannot. */
-export const health: FastifyPluginAsync<{ db: Database; readiness: Readiness }> = async (app, { db, readiness }) => {
+export const health: FastifyPluginAsync<Health> = async (app, { isAnswering, readiness }) => {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
@@ -14,7 +19,7 @@ export const health: FastifyPluginAsync<{ db: Database; readiness: Readiness }> 
     app.get(path, { schema: { hide: true } }, async (_request, reply) => {
       const { schema, draining } = readiness
       const checks = {
-        database: { ok: await isAnswering(db) },
+        database: { ok: await isAnswering() },
         schema: { ok: schema.ready, expected: schema.expected, found: schema.found },
         process: { ok: !draining, draining },
       }

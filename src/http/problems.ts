@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { ConnectionLost, isGivenUp, isSqlError, Unreachable } from '../database/errors.ts'
+import { ConnectionLost, isGivenUp, isSqlError, Overloaded, Unreachable } from '../database/errors.ts'
 
 /** Every way to fail: the stable code, its status, its title, and what `/problems/<code>` says of it. */
 export const kinds = {
@@ -200,6 +200,8 @@ function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undef
     return new Problem('unavailable', 'The database cannot be reached at the moment. Try again soon.', soon)
   if (isGivenUp(error))
     return new Problem('unavailable', 'Others kept writing the same, and nothing was changed. Try again soon.', soon)
+  if (error instanceof Overloaded)
+    return new Problem('unavailable', 'Too many requests are waiting for the database. Try again soon.', soon)
   if (isSqlError(error) && error.code === '57014')
     return new Problem('timeout', 'The database took too long, and nothing was changed.')
   if (!(error instanceof ConnectionLost)) return undefined

@@ -1,4 +1,3 @@
-import type { Database } from '../database/database.ts'
 import { Problem } from './problems.ts'
 
 /** What stands between this process and serving data, as the process itself tells it. */
@@ -8,17 +7,8 @@ export interface Readiness {
   draining: boolean
 }
 
-/** The same database, whose queries are refused until its schema is there; what needs no query is answered before. */
-export const onceReady = (db: Database, readiness: Readiness): Database =>
-  db.withPlugin({
-    transformQuery({ node }) {
-      refuseUntilReady(readiness)
-      return node
-    },
-    transformResult: async ({ result }) => result,
-  })
-
-function refuseUntilReady({ schema }: Readiness): void {
+/** Refuses a query until the schema is there; what needs no query is answered before. */
+export function refuseUntilReady({ schema }: Readiness): void {
   if (schema.ready) return
   const detail = `The database's schema is not ready: ${schema.expected} is needed, ${schema.found ?? 'none'} was found. Try again soon.`
   throw new Problem('unavailable', detail, { headers: { 'retry-after': '1' } })

@@ -2,7 +2,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Database } from '../../database/database.ts'
 import { trimmed } from '../../http/text.ts'
 import { canonical } from '../postal-code.ts'
-import { houses } from '../queries.ts'
+import { findHousingByPostalCode, houses } from '../queries.ts'
 import type { Filters, Sort } from './schemas.ts'
 
 /** The filters with their words as Postgres' parser splits them, and their types as ids, which its planner can judge. */
@@ -32,6 +32,8 @@ export function listHousing(
   db: Database,
   { condition, sort, after, limit }: { condition: Condition; sort: Sort; after?: (string | number)[]; limit: number },
 ) {
+  const code = onlyCode(condition)
+  if (code && sort === 'id' && !after) return findHousingByPostalCode(db, code, { limit: BigInt(limit), offset: 0n })
   const direction = sort.startsWith('-') ? 'desc' : 'asc'
   const key = keys[sort.replace('-', '') as keyof typeof keys]
   const position = key ? sql`${key}, h.id` : sql`h.id`
@@ -40,6 +42,12 @@ export function listHousing(
     query = query.where(sql<SqlBool>`(${position}) ${sql.raw(direction === 'desc' ? '<' : '>')} (${sql.join(after)})`)
   if (key) query = query.orderBy(key, direction)
   return query.orderBy('h.id', direction).limit(limit).execute()
+}
+
+/** The whole postal code, where nothing else is asked for. */
+function onlyCode({ postal_code, words, types, ...others }: Condition): string | undefined {
+  const code = postal_code && canonical(postal_code).trimEnd()
+  return code && code.length > 3 && !words && !types && Object.keys(others).length === 0 ? code : undefined
 }
 
 export async function countHousing(db: Database, condition: Condition): Promise<number> {
