@@ -1,9 +1,10 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { startApi } from '../../test/api.ts'
+import { noDatabase, startApi } from '../../test/api.ts'
 import { client, expectProblem, listen } from '../../test/http.ts'
 import { createLog } from '../log.ts'
+import { createServer } from '../server.ts'
 import { kinds } from './problems.ts'
 
 const lines: string[] = []
@@ -107,6 +108,49 @@ test('a plain X-Request-Id is taken, any other is replaced by one of ours', asyn
   const made = await Promise.all(hostile.map((id) => idOf(id)))
   for (const id of made) expect(id).toMatch(/^[\w-]{10,64}$/)
   expect(new Set(made).size).toBe(hostile.length)
+})
+
+test('pages of an allowed origin may read the headers that they need', async () => {
+  const { headers } = await api.get(housing, { origin })
+  expect(String(headers['access-control-expose-headers']).split(', ').sort()).toEqual([
+    ...['Accept-Patch', 'Allow', 'Content-Disposition', 'ETag', 'Idempotency-Replayed', 'Link', 'Location'],
+    ...['Retry-After', 'X-Request-Id'],
+  ])
+})
+
+/** The API as it is without data, for what settings alone decide. */
+const withSettings = async (settings: { origins?: '*'; trustProxy?: string[] }) =>
+  createServer({
+    db: noDatabase,
+    readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
+    log: createLog('silent'),
+    origins: [],
+    trustProxy: [],
+    version: '',
+    ...settings,
+  })
+
+test('where every origin is allowed, none is trusted with credentials', async () => {
+  const app = await withSettings({ origins: '*' })
+  for (const method of ['GET', 'OPTIONS'] as const) {
+    const headers = { origin: 'https://any.example', 'access-control-request-method': 'GET' }
+    const answer = await app.inject({ method, url: '/', headers })
+    expect(answer.headers['access-control-allow-origin']).toBe('*')
+    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials')
+  }
+})
+
+test('only a trusted proxy is believed what the client asked for', async () => {
+  const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'api.example' }
+  const url = '/api/v1/housing?a'
+  for (const [trustProxy, location] of [
+    [[], 'http://localhost:80/api/v1/housing/?a'],
+    [['10.0.0.0/8'], 'http://localhost:80/api/v1/housing/?a'],
+    [['127.0.0.0/8'], 'https://api.example/api/v1/housing/?a'],
+  ] as const) {
+    const app = await withSettings({ trustProxy: [...trustProxy] })
+    expect((await app.inject({ url, headers })).headers.location).toBe(location)
+  }
 })
 
 test('HEAD is answered wherever GET is, with the same headers and no body', async () => {
