@@ -91,6 +91,13 @@ test.each([
   expectProblem(await api.post('/api/v2/housing', { ...cityHall, city }), 422, 'invalid-body', ['/city'])
 })
 
+test('of a body that is wrong all over a thousand errors are told, and ten of them in words', async () => {
+  const members = Object.fromEntries(Array.from({ length: 1500 }, (_, i) => [`m${i}`, 1]))
+  const { errors, detail } = (await api.post('/api/v2/housing', { ...cityHall, ...members })).json()
+  expect(errors).toHaveLength(1000)
+  expect(detail).toMatch(/^\/m0 is not known.* \/m9 is not known.* And 1490 more\.$/)
+})
+
 test('an unknown housing type is a 422 that says how to see the known ones', async () => {
   const answer = await api.post('/api/v2/housing', { ...cityHall, housing_type: 'XYZ' })
   expectProblem(answer, 422, 'unknown-housing-type', ['/housing_type'])

@@ -121,7 +121,7 @@ test('pages of an allowed origin may read the headers that they need', async () 
 /** The API as it is without data, for what settings alone decide. */
 const withSettings = async (settings: { origins?: '*'; trustProxy?: string[] }) =>
   createServer({
-    db: noDatabase,
+    database: noDatabase,
     readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
     log: createLog('silent'),
     origins: [],

@@ -69,12 +69,16 @@ function withNumbers(texts: Record<string, unknown>, { properties }: TObject): R
   return values
 }
 
+/** What is told of a request that is wrong all over. */
+const mostItems = 1000
+const mostSentences = 10
+
 function refusal(httpPart: string | undefined, schema: TObject, errors: ErrorObject[]): Problem {
   if (httpPart === 'params' && !('x-names-new' in schema))
     return new Problem('not-found', 'There is nothing at this path.')
   const inBody = httpPart === 'body'
   const place = inBody ? 'pointer' : 'parameter'
-  const items = errors.map((error) => {
+  const items = errors.slice(0, mostItems).map((error) => {
     const pointer = error.instancePath + memberOf(error)
     return {
       [place]: inBody ? pointer : pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~'),
@@ -82,7 +86,9 @@ function refusal(httpPart: string | undefined, schema: TObject, errors: ErrorObj
       detail: !inBody && Array.isArray(error.data) ? 'must not be repeated.' : sentence(error),
     }
   })
-  const detail = items.map((item) => `${item[place] || 'The body'} ${item.detail}`).join(' ')
+  const sentences = items.slice(0, mostSentences).map((item) => `${item[place] || 'The body'} ${item.detail}`)
+  if (errors.length > mostSentences) sentences.push(`And ${errors.length - mostSentences} more.`)
+  const detail = sentences.join(' ')
   const code = inBody ? 'invalid-body' : httpPart === 'params' ? 'invalid-path' : 'invalid-parameter'
   return new Problem(code, detail, { errors: items })
 }
