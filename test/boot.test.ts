@@ -10,7 +10,7 @@ import { freePort, guarded, startPostgres } from './postgres.ts'
 import { run, serve, start } from './program.ts'
 import { startProxy } from './proxy.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 /** A server that may be killed. */
 const server = await startPostgres()
@@ -118,9 +118,9 @@ describe.each([
 describe('a signal', () => {
   test('makes it not ready for DRAIN_SECONDS, while it still serves', async () => {
     const { env } = await onServer()
-    const program = await serve({ env: { ...env, DRAIN_SECONDS: '3' } })
+    const program = await serve({ env: { ...env, DRAIN_SECONDS: '5' } })
     program.signal('SIGTERM')
-    await program.says('closing in 3 s')
+    await program.says('closing in 5 s')
     const ready = await fetch(`${program.url}/readyz`)
     expect([ready.status, ready.headers.get('connection')]).toEqual([503, 'close'])
     expect(await ready.json()).toMatchObject({ checks: { process: { ok: false, draining: true } } })

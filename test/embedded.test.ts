@@ -47,7 +47,7 @@ const post = (url: string) =>
     body: JSON.stringify(house),
   })
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 describe('a folder that another process uses', () => {
   test('is refused at once, with the pid of that process, and is free once it is killed', async () => {
