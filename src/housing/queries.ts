@@ -76,7 +76,7 @@ const findInCodeOfMany = gathered({
       limits: keys.map(({ limit }) => limit),
       offsets: keys.map(({ offset }) => offset),
     })
-    for (const { n, ...house } of rows) found[n - 1]?.push(house)
+    for (const house of rows) found[house.n - 1]?.push(house)
     return found
   },
 })

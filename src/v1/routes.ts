@@ -111,5 +111,12 @@ export const plainJson: onSendHookHandler = (_request, reply, _payload, done) =>
   done()
 }
 
-const asV1Housing = ({ id, ...house }: HousingRow) => ({ ...house, housing_id: id })
+const asV1Housing = ({ address, street, city, postal_code, housing_type_id, id }: HousingRow) => ({
+  address,
+  street,
+  city,
+  postal_code,
+  housing_type_id,
+  housing_id: id,
+})
 const asV1HousingType = ({ id, ...type }: HousingTypeRow) => ({ ...type, housing_type_id: id })

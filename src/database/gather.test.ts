@@ -1,0 +1,78 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { noDatabase } from '../../test/api.ts'
+import { ConnectionLost, Overloaded, Unreachable } from './errors.ts'
+import { gathered, gatherFor } from './gather.ts'
+
+gatherFor(noDatabase)
+
+/** A question whose batches are answered by the test: with each key itself, or with an error. */
+function question() {
+  const sent: { keys: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = []
+  const ask = gathered({
+    most: 3,
+    one: async (_db, key: number) => key,
+    all: (_db, keys) =>
+      new Promise<number[]>((resolve, fail) => sent.push({ keys, answer: () => resolve([...keys]), fail })),
+  })
+  return { ask: (key: number) => ask(noDatabase, key), sent, batches: () => sent.map(({ keys }) => keys) }
+}
+
+test('what is asked in one turn goes out at its end, together', async () => {
+  const { ask, sent, batches } = question()
+  const answers = [ask(1), ask(2)]
+  expect(batches()).toEqual([])
+  await turn()
+  expect(batches()).toEqual([[1, 2]])
+  sent[0]?.answer()
+  expect(await Promise.all(answers)).toEqual([1, 2])
+})
+
+test('nobody joins a batch that was sent, two are under way at most, and the next grows meanwhile', async () => {
+  const { ask, sent, batches } = question()
+  const answers = [1, 2, 3, 4, 5, 6, 7, 8].map(ask)
+  await turn()
+  expect(batches()).toEqual([
+    [1, 2, 3],
+    [4, 5, 6],
+  ])
+  answers.push(ask(9))
+  await turn()
+  expect(batches()).toHaveLength(2)
+  sent[1]?.answer()
+  expect(await Promise.all(answers.slice(3, 6))).toEqual([4, 5, 6])
+  await turn()
+  expect(batches()[2]).toEqual([7, 8, 9])
+  for (const { answer } of sent) answer()
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test.each([
+  new ConnectionLost(new Error('Query read timeout')),
+  new Unreachable(new Error('timeout exceeded when trying to connect')),
+  Object.assign(new Error('canceling statement due to statement timeout'), { severity: 'ERROR', code: '57014' }),
+])('where the database hangs (%s), what waits is told at once', async (error) => {
+  const { ask, sent, batches } = question()
+  const answers = [1, 2, 3, 4, 5, 6, 7, 8].map((key) => ask(key).catch((reason) => reason))
+  await turn()
+  sent[0]?.fail(error)
+  expect(await Promise.all(answers.slice(0, 3))).toEqual([error, error, error])
+  expect(await Promise.all(answers.slice(6))).toEqual([expect.any(Overloaded), expect.any(Overloaded)])
+  const next = ask(9)
+  await turn()
+  expect(batches().slice(2)).toEqual([[9]])
+  for (const { answer } of sent) answer()
+  expect(await Promise.all([...answers.slice(3, 6), next])).toEqual([4, 5, 6, 9])
+})
+
+test('where one batch fails, what waits goes on', async () => {
+  const { ask, sent } = question()
+  const answers = [1, 2, 3, 4, 5, 6, 7].map((key) => ask(key).catch((reason) => reason))
+  await turn()
+  const error = new ConnectionLost(new Error('Connection terminated unexpectedly'))
+  sent[0]?.fail(error)
+  await answers[0]
+  await turn()
+  for (const { answer } of sent) answer()
+  expect(await Promise.all(answers)).toEqual([error, error, error, 4, 5, 6, 7])
+})
