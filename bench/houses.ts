@@ -1,0 +1,37 @@
+// A Postgres server of the measurement's own, with many houses in it.
+import { readConfig } from '../src/config.ts'
+import { bringUpOnce } from '../src/database/bring-up.ts'
+import { openDatabase } from '../src/database/database.ts'
+import { readMigrations } from '../src/database/migrations.ts'
+import { startPostgres } from '../test/postgres.ts'
+
+/** How many there are; five share a postal code. */
+export const count = 100_000
+
+const areas = Array.from({ length: count / 5 }, (_, i) => i)
+export const postalCode = (i: number) => {
+  const letter = (n: number) => 'ABCEGHJKLM'[n % 10]
+  return `V${i % 10}${letter(Math.floor(i / 10))} ${Math.floor(i / 100) % 10}${letter(Math.floor(i / 1000))}${Math.floor(i / 10_000)}`
+}
+
+/** Lends the URL of a server that holds them, as durable as Postgres is by default. */
+export async function withHouses(use: (url: string) => Promise<void>): Promise<void> {
+  const { url, stop } = await startPostgres({ fsync: 'on' })
+  try {
+    const database = await openDatabase(readConfig({ DATABASE_URL: url }).database)
+    await bringUpOnce(database, readMigrations(), 'on', () => {})
+    await database.withClient(async (client) => {
+      await client.query(
+        `insert into housing.housing (address, street, city, postal_code, housing_type_id)
+        select n::text, 'Douglas Street', 'Victoria', postal_code, 1 + n % 4
+        from generate_series(1, 5) n cross join unnest($1::text[]) postal_code order by n`,
+        [areas.map(postalCode)],
+      )
+      await client.query('vacuum analyze housing.housing')
+    })
+    await database.close()
+    await use(url)
+  } finally {
+    await stop()
+  }
+}

@@ -1,0 +1,13 @@
+// `npm run bench` lists the measurements, `npm run bench <name>` runs one.
+const measurements = {
+  layer: 'what the layer around every request costs: GET / beside a bare Fastify',
+  lookups: 'GET by id and by postal code, beside a bare Fastify that asks the same Postgres',
+  creates: 'POST, beside a bare Fastify that sends an insert for each',
+  pages: 'the thousandth page of the list beside the first',
+}
+
+const name = process.argv[2] ?? ''
+if (name in measurements) await import(`./${name}.ts`)
+else
+  for (const [name, question] of Object.entries(measurements))
+    process.stdout.write(`npm run bench ${name.padEnd(8)} ${question}\n`)

@@ -1,0 +1,22 @@
+// What a deep page of the list costs: the thousandth page's throughput as a multiple of the first one's.
+import { withHouses } from './houses.ts'
+import { print, startProgram, takeTurns } from './pairs.ts'
+
+const sorts = ['id', 'city', 'postal_code', 'updated_at']
+const depth = 1000
+
+await withHouses(async (databaseUrl) => {
+  const { url, stop } = await startProgram(databaseUrl)
+  for (const sort of sorts) {
+    const first = `${url}/api/v2/housing?limit=50&sort=${sort}`
+    let deep = first
+    for (let page = 1; page < depth; page++) {
+      const { next } = (await (await fetch(deep)).json()) as { next: string }
+      deep = `${url}/api/v2/housing?limit=50&cursor=${next}`
+    }
+    const ratios: number[] = []
+    for (let i = 0; i < 3; i++) ratios.push(await takeTurns({ url: first, amount: 500 }, { url: deep, amount: 500 }))
+    print(`page ${depth} by ${sort}`, ratios)
+  }
+  await stop()
+})
