@@ -7,7 +7,7 @@ import pg from 'pg'
 import { afterAll, beforeEach, inject } from 'vitest'
 import { type Config, readConfig } from '../src/config.ts'
 import { bringUpOnce } from '../src/database/bring-up.ts'
-import { openDatabase } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/database/database.ts'
 import { readMigrations } from '../src/database/migrations.ts'
 import { refuseUntilReady } from '../src/http/readiness.ts'
 import { createLog } from '../src/log.ts'
@@ -47,8 +47,8 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
 }
 
 /** For what needs no data. */
-export const noDatabase: ServerOptions['database'] = {
-  db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }),
+export const noDatabase = {
+  db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }) as Database,
   isAnswering: async () => false,
 }
 

@@ -20,7 +20,9 @@ await bringUpOnce(database, readMigrations(), 'on', () => {})
 const { db } = database
 /** The same database, asked for each thing by itself. */
 const plainDb: Database = new Kysely({
-  dialect: new PostgresDialect({ pool: reliable(openServer(settings as Parameters<typeof openServer>[0])) }),
+  dialect: new PostgresDialect({
+    pool: reliable(openServer(settings as Parameters<typeof openServer>[0]), { admit: () => {} }),
+  }),
 })
 const [app, plain] = [await serve(db), await serve(plainDb)]
 const api = client(app)
@@ -41,7 +43,14 @@ beforeEach(async () => {
 
 function serve(db: Database) {
   const readiness = { schema: { expected: '', found: '', ready: true }, draining: false }
-  return createServer({ db, readiness, log: createLog('silent'), origins: [], trustProxy: [], version: 'test' })
+  return createServer({
+    database: { ...database, db },
+    readiness,
+    log: createLog('silent'),
+    origins: [],
+    trustProxy: [],
+    version: 'test',
+  })
 }
 
 const codes = Array.from({ length: 60 }, (_, i) => `V8V ${i % 10}A${Math.floor(i / 10)}`)

@@ -4,7 +4,8 @@ import { noDatabase } from '../../test/api.ts'
 import { ConnectionLost, Overloaded, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
 
-gatherFor(noDatabase)
+const { db } = noDatabase
+gatherFor(db)
 
 /** A question whose batches are answered by the test: with each key itself, or with an error. */
 function question() {
@@ -15,7 +16,7 @@ function question() {
     all: (_db, keys) =>
       new Promise<number[]>((resolve, fail) => sent.push({ keys, answer: () => resolve([...keys]), fail })),
   })
-  return { ask: (key: number) => ask(noDatabase, key), sent, batches: () => sent.map(({ keys }) => keys) }
+  return { ask: (key: number) => ask(db, key), sent, batches: () => sent.map(({ keys }) => keys) }
 }
 
 test('what is asked in one turn goes out at its end, together', async () => {
