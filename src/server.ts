@@ -8,6 +8,7 @@ import Fastify, {
 import { Type } from 'typebox'
 import type { OpenDatabase } from './database/database.ts'
 import { housingRoutes } from './housing/routes.ts'
+import { HousingTypes } from './housing-types/memory.ts'
 import { housingTypeRoutes } from './housing-types/routes.ts'
 import { acceptStrictJson } from './http/body.ts'
 import { allowOrigins } from './http/cors.ts'
@@ -28,7 +29,7 @@ import { plainJson, v1Routes } from './v1/routes.ts'
 
 /** What the API needs of the process around it. */
 export interface ServerOptions {
-  database: Pick<OpenDatabase, 'db' | 'isAnswering'>
+  database: Pick<OpenDatabase, 'db' | 'isAnswering' | 'listen'>
   readiness: Readiness
   log: Log
   origins: string[] | '*'
@@ -77,7 +78,11 @@ export async function createServer({ database, readiness, log, origins, trustPro
   app.addHook('onRequest', (request, _reply, done) => done(refuseOutright(request)))
   await describe(app, version)
 
-  const { db, isAnswering } = database
+  const { db, isAnswering, listen } = database
+  const types = new HousingTypes(
+    db,
+    listen('housing_types', (line) => log.info(line)),
+  )
   await app.register(health, { isAnswering, readiness })
   await app.register(problemPages)
   app.get('/', { schema: greeting, onSend: plainJson }, async () => ({ message: 'Sample API' }))
@@ -87,11 +92,11 @@ export async function createServer({ database, readiness, log, origins, trustPro
       refuseUnknownParameters(v2)
       negotiateRepresentation(v2)
       await v2.register(housingRoutes, { prefix: '/housing', db })
-      await v2.register(housingTypeRoutes, { prefix: '/housing-types', db })
+      await v2.register(housingTypeRoutes, { prefix: '/housing-types', types })
     },
     { prefix: '/api/v2' },
   )
-  await app.register(v1Routes, { prefix: '/api/v1', db })
+  await app.register(v1Routes, { prefix: '/api/v1', db, types })
   await app.ready()
   return app
 }

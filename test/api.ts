@@ -8,6 +8,7 @@ import { afterAll, beforeEach, inject } from 'vitest'
 import { type Config, readConfig } from '../src/config.ts'
 import { bringUpOnce } from '../src/database/bring-up.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
+import { Notices } from '../src/database/listen.ts'
 import { readMigrations } from '../src/database/migrations.ts'
 import { refuseUntilReady } from '../src/http/readiness.ts'
 import { createLog } from '../src/log.ts'
@@ -23,15 +24,7 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
   const database = await openDatabase(settings, () => refuseUntilReady(readiness))
   const { db } = database
   await bringUpOnce(database, readMigrations(), 'on', () => {})
-  const app = await createServer({
-    database,
-    readiness,
-    log: createLog('silent'),
-    origins: [],
-    trustProxy: [],
-    version: 'test',
-    ...options,
-  })
+  const app = await apiOver(database, { ...options, readiness })
   beforeEach(async () => {
     await sql`truncate housing.housing`.execute(db)
     await sql`truncate housing.changes`.execute(db)
@@ -43,13 +36,26 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
     await database.close()
     await drop()
   })
-  return { app, db, settings }
+  return { app, db, settings, database }
 }
+
+/** One more API, over a database that is open. */
+export const apiOver = (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
+  createServer({
+    database,
+    readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
+    log: createLog('silent'),
+    origins: [],
+    trustProxy: [],
+    version: 'test',
+    ...options,
+  })
 
 /** For what needs no data. */
 export const noDatabase = {
   db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }) as Database,
   isAnswering: async () => false,
+  listen: () => new Notices(),
 }
 
 /** A copy of the migrated embedded database. */

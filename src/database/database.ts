@@ -4,8 +4,9 @@ import type { Config } from '../config.ts'
 import { openEmbedded } from './embedded.ts'
 import { isSqlError, Unreachable } from './errors.ts'
 import { gatherFor } from './gather.ts'
+import { Listener, Notices } from './listen.ts'
 import { reliable } from './pool.ts'
-import { migrationClient, openServer } from './server.ts'
+import { listeningClient, migrationClient, openServer } from './server.ts'
 import { names } from './statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -20,6 +21,8 @@ export interface OpenDatabase {
   isAnswering(): Promise<boolean>
   /** Lends one connection without deadlines, for migrations. */
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
+  /** Listens to a channel of NOTIFY until the database is closed, and tells when that begins and ends. */
+  listen: (channel: string, say: (line: string) => void) => Notices
   close(): Promise<void>
 }
 
@@ -32,6 +35,7 @@ export async function openDatabase(settings: Config['database'], admit = () => {
     const pool = openServer(settings)
     const db = kysely(reliable(pool, { admit, names }))
     gatherFor(db)
+    const listeners: Listener[] = []
     return {
       db,
       isAnswering: () => answers(pool),
@@ -48,10 +52,23 @@ export async function openDatabase(settings: Config['database'], admit = () => {
           void client.end().catch(() => {})
         }
       },
-      close: () => db.destroy(),
+      listen(name, say) {
+        const listener = new Listener({
+          name,
+          connect: () => listeningClient(settings),
+          notify: (payload) => pool.query('select pg_notify($1, $2)', [name, payload]),
+          say,
+        })
+        listeners.push(listener)
+        return listener.notices
+      },
+      async close() {
+        await Promise.all(listeners.map((listener) => listener.stop()))
+        await db.destroy()
+      },
     }
   }
-  const { pool, folder, close } = await openEmbedded(settings.folder)
+  const { pool, folder, listen, close } = await openEmbedded(settings.folder)
   const db = kysely(reliable(pool, { admit }))
   return {
     db,
@@ -64,6 +81,14 @@ export async function openDatabase(settings: Config['database'], admit = () => {
       } finally {
         client.release()
       }
+    },
+    listen(channel) {
+      const notices = new Notices()
+      listen(channel, () => notices.add()).then(
+        () => notices.complete(Number.POSITIVE_INFINITY),
+        () => {}, // closed already
+      )
+      return notices
     },
     async close() {
       await db.destroy()

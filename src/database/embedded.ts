@@ -11,6 +11,7 @@ export class FolderRefused extends Error {}
 interface Embedded {
   pool: pg.Pool
   folder: string
+  listen: (channel: string, heard: () => void) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -50,7 +51,15 @@ async function open(folder: string, unlock: () => void): Promise<Embedded> {
   if (!ready) mark(folder, true)
   const one = { max: 1, idleTimeoutMillis: 0 }
   const pool = new pg.Pool({ ...createPgConfig(lite), ...one, types, options: '-c TimeZone=UTC' })
-  return { pool, folder, close: () => lite.close().finally(unlock) }
+  return {
+    pool,
+    folder,
+    async listen(channel, heard) {
+      const client = await pool.connect() // the only one, so that no transaction is open, whose rollback would undo it
+      await lite.listen(channel, heard).finally(() => client.release())
+    },
+    close: () => lite.close().finally(unlock),
+  }
 }
 
 /**

@@ -21,6 +21,15 @@ export function openServer(settings: ServerSettings): pg.Pool {
 export const migrationClient = (settings: ServerSettings): pg.Client =>
   new pg.Client({ ...connection(settings), connectionTimeoutMillis: 5 * second })
 
+/** One connection to listen on; an answer that fails to come in time costs it. */
+export const listeningClient = (settings: ServerSettings): pg.Client =>
+  new pg.Client({
+    ...connection(settings),
+    application_name: 'sample-api listener',
+    connectionTimeoutMillis: second,
+    query_timeout: 5 * second,
+  })
+
 function connection({ host, port, user, password, database, sslMode }: ServerSettings): pg.ClientConfig {
   return {
     host,

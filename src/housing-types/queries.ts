@@ -5,11 +5,8 @@ export type HousingTypeRow = Awaited<ReturnType<typeof findHousingTypes>>[number
 
 const housingTypes = (db: Database) => db.selectFrom('housing.housing_types').select(['id', 'code', 'description'])
 
-/** All of them, in the order of their creation; or one page. */
-export const findHousingTypes = (db: Database, page?: { limit: bigint; offset: bigint }) => {
-  const all = housingTypes(db).orderBy('id')
-  return (page ? all.limit(page.limit).offset(page.offset) : all).execute()
-}
+/** All of them, in the order of their creation. */
+export const findHousingTypes = (db: Database) => housingTypes(db).orderBy('id').execute()
 
 /** By its code, in which trailing blanks do not matter. */
 export const findHousingType = (db: Database, code: string) =>

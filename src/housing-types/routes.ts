@@ -1,16 +1,12 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onViolation } from '../database/errors.ts'
 import { checkPreconditions, contentTag, IfNoneMatch, isKnown, Preconditions } from '../http/preconditions.ts'
 import { Problem } from '../http/problems.ts'
-import { answer, ETag, failures, Location, noContent, type Routes, ref } from '../http/routes.ts'
+import { answer, ETag, failures, Location, noContent, ref } from '../http/routes.ts'
 import { trimmed } from '../http/text.ts'
-import {
-  deleteHousingType,
-  findHousingType,
-  findHousingTypes,
-  insertHousingType,
-  lockHousingTypes,
-  updateHousingType,
-} from './queries.ts'
+import type { HousingTypes } from './memory.ts'
+import { deleteHousingType, findHousingType, insertHousingType, updateHousingType } from './queries.ts'
 import { HousingType, HousingTypeCode, HousingTypeList, NewHousingType, NewHousingTypeCode } from './schemas.ts'
 
 const tags = ['Housing types']
@@ -18,7 +14,7 @@ const example = { code: 'SFD', description: 'Single Family Housing' }
 const missing = { 404: 'No housing type has this code.' }
 const changed = { 412: 'The precondition does not hold.' }
 
-export const housingTypeRoutes: Routes = async (app, { db }) => {
+export const housingTypeRoutes: FastifyPluginAsyncTypebox<{ types: HousingTypes }> = async (app, { types }) => {
   for (const shape of [HousingType, HousingTypeList, NewHousingType]) app.addSchema(shape)
 
   app.get(
@@ -39,11 +35,7 @@ export const housingTypeRoutes: Routes = async (app, { db }) => {
         },
       },
     },
-    async ({ headers }, reply) => {
-      const items = (await findHousingTypes(db)).map(asHousingType)
-      reply.header('etag', contentTag(items))
-      return isKnown(headers, contentTag(items)) ? reply.code(304).send() : reply.send({ items, next: null })
-    },
+    async (request, reply) => sendPrepared(request, reply, await types.all(), asList),
   )
 
   app.get(
@@ -62,12 +54,10 @@ export const housingTypeRoutes: Routes = async (app, { db }) => {
         },
       },
     },
-    async ({ params: { code }, headers }, reply) => {
-      const type = await findHousingType(db, code)
-      if (!type) throw notFound(code)
-      const etag = contentTag(asHousingType(type))
-      reply.header('etag', etag)
-      return isKnown(headers, etag) ? reply.code(304).send() : reply.send(type)
+    async (request, reply) => {
+      const type = await types.byCode(request.params.code)
+      if (!type) throw notFound(request.params.code)
+      return sendPrepared(request, reply, type, asHousingType)
     },
   )
 
@@ -96,8 +86,7 @@ export const housingTypeRoutes: Routes = async (app, { db }) => {
     async ({ params: { code }, headers, body }, reply) => {
       if (body.code !== undefined && body.code !== code) throw otherCode(code)
       const type = { code, description: trimmed(body.description) }
-      const created = await db.transaction().execute(async (tx) => {
-        await lockHousingTypes(tx)
+      const created = await types.change(async (tx) => {
         const current = await findHousingType(tx, code)
         checkPreconditions(headers, current && contentTag(asHousingType(current)))
         await (current ? updateHousingType : insertHousingType)(tx, code, type.description)
@@ -125,8 +114,7 @@ export const housingTypeRoutes: Routes = async (app, { db }) => {
       },
     },
     async ({ params: { code }, headers }, reply) => {
-      await db.transaction().execute(async (tx) => {
-        await lockHousingTypes(tx)
+      await types.change(async (tx) => {
         const current = await findHousingType(tx, code)
         checkPreconditions(headers, current && contentTag(asHousingType(current)))
         if (!current) throw notFound(code)
@@ -138,6 +126,28 @@ export const housingTypeRoutes: Routes = async (app, { db }) => {
 }
 
 const asHousingType = ({ code, description }: HousingType): HousingType => ({ code, description })
+
+const asList = (types: HousingType[]) => ({ items: types.map(asHousingType), next: null })
+
+const prepared = new WeakMap<object, { etag: string; body: string }>()
+
+/** Sends the content that is made of these rows, whose bytes and ETag are made once, however often it is sent. */
+function sendPrepared<Rows extends object>(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  rows: Rows,
+  asContent: (rows: Rows) => Record<string, unknown>,
+) {
+  let answer = prepared.get(rows)
+  if (!answer) {
+    const content = asContent(rows)
+    answer = { etag: contentTag(content), body: reply.serializeInput(content, '200', 'application/json') as string }
+    prepared.set(rows, answer)
+  }
+  reply.header('etag', answer.etag)
+  if (isKnown(headers, answer.etag)) return reply.code(304).send()
+  return reply.type('application/json; charset=utf-8').send(answer.body)
+}
 
 const notFound = (code: string) => new Problem('not-found', `No housing type has the code ${code}.`)
 

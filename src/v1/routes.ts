@@ -3,7 +3,8 @@ import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
 import { onViolation } from '../database/errors.ts'
 import { findHousingByPostalCode, type HousingRow, insertHousing } from '../housing/queries.ts'
-import { findHousingType, findHousingTypes, type HousingTypeRow } from '../housing-types/queries.ts'
+import type { HousingTypes } from '../housing-types/memory.ts'
+import type { HousingTypeRow } from '../housing-types/queries.ts'
 import { Problem } from '../http/problems.ts'
 import { ref } from '../http/routes.ts'
 import { acceptJsonAsVersion1 } from './body.ts'
@@ -21,7 +22,7 @@ const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFail
  * The contract of the Python predecessor, frozen: thin routes over the current version's queries.
  * Its schemas only document; what a request may hold is judged by this version's own validation.
  */
-export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }) => {
+export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
   for (const shape of [V1Failure, V1Housing, V1HousingType, V1NewHousing, V1ValidationFailure]) app.addSchema(shape)
   app.setValidatorCompiler(() => () => true)
   acceptJsonAsVersion1(app)
@@ -38,7 +39,10 @@ export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }
         response: { 200: Type.Array(ref(V1HousingType)), 422: wrongInput },
       },
     },
-    async ({ query }) => (await findHousingTypes(db, readPaging(query))).map(asV1HousingType),
+    async ({ query }) => {
+      const { offset, limit } = readPaging(query)
+      return (await types.all()).slice(Number(offset), Number(offset + limit)).map(asV1HousingType)
+    },
   )
 
   app.get<{ Params: { code: string } }>(
@@ -54,7 +58,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database }> = async (app, { db }
     },
     async ({ params }) => {
       checkPath(params)
-      const housingType = await findHousingType(db, params.code)
+      const housingType = await types.byCode(params.code)
       if (!housingType) throw notFound('No HousingType for this code')
       return asV1HousingType(housingType)
     },

@@ -1,0 +1,51 @@
+import type { Database } from '../database/database.ts'
+import type { Notices } from '../database/listen.ts'
+import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queries.ts'
+
+/** The housing types as Postgres has them: kept in memory while their changes are heard of, else read each time. */
+export class HousingTypes {
+  readonly #db: Database
+  readonly #notices: Notices
+  #kept: { count: number; types: Promise<HousingTypeRow[]> } | undefined
+
+  constructor(db: Database, notices: Notices) {
+    this.#db = db
+    this.#notices = notices
+  }
+
+  /** All of them, in the order of their creation; the same objects for as long as nothing changes. */
+  async all(): Promise<HousingTypeRow[]> {
+    const { count } = this.#notices
+    if (count === undefined) return findHousingTypes(this.#db)
+    const types = await (this.#kept?.count === count ? this.#kept : this.#keep(count)).types
+    // A change that was heard of meanwhile may be missing in what was read.
+    return this.#notices.count === count ? types : findHousingTypes(this.#db)
+  }
+
+  /** By its code, in which trailing blanks do not matter: so Postgres compares what is of type char. */
+  async byCode(code: string): Promise<HousingTypeRow | undefined> {
+    const types = await this.all()
+    return types.find((type) => type.code.padEnd(code.length) === code.padEnd(type.code.length))
+  }
+
+  /** Changes types in a transaction into which no other writer gets. Reads see the change once this resolves. */
+  async change<T>(work: (tx: Database) => Promise<T>): Promise<T> {
+    try {
+      return await this.#db.transaction().execute(async (tx) => {
+        await lockHousingTypes(tx)
+        return work(tx)
+      })
+    } finally {
+      this.#notices.add() // after a failure too: the commit may have been what failed to be answered
+    }
+  }
+
+  #keep(count: number) {
+    const kept = { count, types: findHousingTypes(this.#db) }
+    kept.types.catch(() => {
+      if (this.#kept === kept) this.#kept = undefined
+    })
+    this.#kept = kept
+    return kept
+  }
+}
