@@ -11,7 +11,7 @@ const types = '/api/v2/housing-types'
 const soon = { timeout: 10_000 }
 
 const { app, db, database, settings } = await startApi()
-const unheard = await apiOver({ db, listen: () => new Notices() })
+const unheard = await apiOver({ ...database, listen: () => new Notices() })
 // On a server a second process has connections of its own; a folder is for one process.
 const second = backend === 'server' ? await openDatabase(settings) : database
 const other = await apiOver(second)
