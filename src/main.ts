@@ -22,6 +22,11 @@ program
   .description('apply the migrations that the database lacks, and exit')
   .action(async () => (await import('./commands/migrate.ts')).migrate(readConfig(process.env)))
 
+program
+  .command('health')
+  .description('ask the running API whether it is ready; exit code 0 or 1, for the health check of a container')
+  .action(async () => (await import('./commands/health.ts')).health(process.env))
+
 const { argv } = process
 program.parseAsync(argv.length > 2 ? argv : [...argv, 'serve']).catch((error: Error) => {
   process.stderr.write(`sample-api: ${error.message}\n`)

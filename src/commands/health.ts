@@ -1,0 +1,43 @@
+import { get } from 'node:http'
+import { isIPv6 } from 'node:net'
+import { type Config, ConfigError, readConfig } from '../config.ts'
+
+const deadline = 2000
+
+/** Asks the API that runs with these settings whether it is ready, and tells its answer. Throws where it is not. */
+export async function health(variables: NodeJS.ProcessEnv): Promise<void> {
+  const url = `http://${address(settings(variables))}/readyz`
+  const { status, body } = await ask(url)
+  if (status !== 200) throw new Error(`Not ready: ${url} answers ${status} ${body.replace(/\s+/g, ' ').slice(0, 1000)}`)
+  process.stdout.write(`Ready: ${url} answers 200\n`)
+}
+
+/** Wrong settings are an ordinary failure here: a health check has no exit code but 0 and 1. */
+function settings(variables: NodeJS.ProcessEnv): Config {
+  try {
+    return readConfig(variables)
+  } catch (error) {
+    throw error instanceof ConfigError ? new Error(error.message) : error
+  }
+}
+
+function address({ host, port }: Config): string {
+  const listening = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host
+  return `${isIPv6(listening) ? `[${listening}]` : listening}:${port}`
+}
+
+function ask(url: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(deadline)
+    const fail = ({ message }: Error) =>
+      reject(new Error(`No answer from ${url}: ${signal.aborted ? `nothing within ${deadline / 1000} s` : message}.`))
+    get(url, { signal }, async (response) => {
+      try {
+        const body = (await response.setEncoding('utf8').toArray()).join('')
+        resolve({ status: response.statusCode, body })
+      } catch (error) {
+        fail(error as Error)
+      }
+    }).on('error', fail)
+  })
+}
