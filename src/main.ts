@@ -23,6 +23,11 @@ program
   .action(async () => (await import('./commands/migrate.ts')).migrate(readConfig(process.env)))
 
 program
+  .command('settings')
+  .description('check the settings, and exit')
+  .action(() => void readConfig(process.env))
+
+program
   .command('health')
   .description('ask the running API whether it is ready; exit code 0 or 1, for the health check of a container')
   .action(async () => (await import('./commands/health.ts')).health(process.env))

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
+import { readConfig, type ServerSettings } from '../src/config.ts'
 import { bringUpOnce } from '../src/database/bring-up.ts'
 import { openDatabase } from '../src/database/database.ts'
 import { readMigrations } from '../src/database/migrations.ts'
@@ -27,14 +28,20 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const database = await openDatabase({ kind: 'embedded', folder: template })
   await bringUpOnce(database, readMigrations(), 'on', () => {})
   await database.close()
-  const given = process.env.DATABASE_URL
-  const server: Pick<PostgresServer, 'url' | 'stop'> = given
-    ? { url: given, stop: async () => {} }
-    : await startPostgres()
+  const given = readConfig(process.env).database
+  const server: Pick<PostgresServer, 'url' | 'stop'> =
+    given.kind === 'server' ? { url: urlOf(given), stop: async () => {} } : await startPostgres()
   project.provide('template', template)
   project.provide('serverUrl', server.url)
   return async () => {
     await server.stop()
     await rm(folder, { recursive: true })
   }
+}
+
+/** The settings as a DATABASE_URL, which unlike them can name another database. */
+function urlOf({ host, port, user, password, database, sslMode }: ServerSettings): string {
+  const [name, secret, path] = [user, password, database].map(encodeURIComponent)
+  const server = host.includes(':') ? `[${host}]` : encodeURIComponent(host)
+  return `postgres://${name}:${secret}@${server}:${port}/${path}?sslmode=${sslMode}`
 }

@@ -1,9 +1,19 @@
-import type { Reporter, TestCase } from 'vitest/node'
+import type { Reporter, TestCase, Vitest } from 'vitest/node'
 
-/** Prints each skipped test with its reason, and the totals as the last line. */
+/** Prints each skipped test with its reason, and the totals as the last line; where it watches, after each run. */
 export class Totals implements Reporter {
-  readonly #count = { passed: 0, failed: 0, skipped: 0, pending: 0 }
-  readonly #skipped: string[] = []
+  #count = { passed: 0, failed: 0, skipped: 0, pending: 0 }
+  #skipped: string[] = []
+  #watching = false
+
+  onInit({ config }: Vitest): void {
+    this.#watching = config.watch
+  }
+
+  onTestRunStart(): void {
+    this.#count = { passed: 0, failed: 0, skipped: 0, pending: 0 }
+    this.#skipped = []
+  }
 
   onTestCaseResult(test: TestCase): void {
     const { state } = test.result()
@@ -15,11 +25,13 @@ export class Totals implements Reporter {
     // A file that does not even load has no tests: it counts as one failure.
     const broken = modules.filter((module) => module.errors().length > 0).length + errors.length
     const { passed, failed, skipped } = this.#count
-    process.on('exit', (code) => {
+    const print = (code: number) => {
       for (const line of this.#skipped) process.stdout.write(`${line}\n`)
       const all = failed + broken || Number(code !== 0) // what failed outside of any test counts too
       process.stdout.write(`${passed} passed, ${all} failed, ${skipped} skipped\n`)
-    })
+    }
+    if (this.#watching) print(0)
+    else process.on('exit', print)
   }
 }
 
