@@ -19,6 +19,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no
 # What compose.yaml runs: the packages, and a checkout whose folders are mounted over it.
 FROM packages AS development
 ENV PATH=/app/node_modules/.bin:$PATH
+RUN chown 1000:1000 . node_modules
 COPY . .
 USER 1000:1000
 CMD ["tsx", "watch", "src/main.ts"]
