@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The image that the Dockerfile stands on. */
+export const base = /^ARG NODE_IMAGE=(.+)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1] as string
+
+/** What a program did; stdout and stderr are also joined, as people see them. */
+export interface Outcome {
+  code: number
+  stdout: string
+  output: string
+  seconds: number
+}
+
+/** Runs a program to its end, whatever that is; after the deadline it is ended. */
+export function run(
+  program: string,
+  args: string[],
+  { cwd = root, env = {}, seconds = 240 }: { cwd?: string; env?: NodeJS.ProcessEnv; seconds?: number } = {},
+): Promise<Outcome> {
+  const begun = performance.now()
+  const options = { cwd, env: { ...process.env, ...env }, timeout: seconds * 1000, maxBuffer: 2 ** 28 }
+  return new Promise((resolve) =>
+    execFile(program, args, options, (error, stdout, stderr) => {
+      const code = error ? (typeof error.code === 'number' ? error.code : -1) : 0
+      const output = `${stdout}${stderr}`
+      resolve({ code, stdout: stdout.trim(), output, seconds: (performance.now() - begun) / 1000 })
+    }),
+  )
+}
+
+/** Runs docker and gives its stdout; rejects with all that it printed if it fails. */
+export async function docker(...args: string[]): Promise<string> {
+  const { code, stdout, output } = await run('docker', args)
+  if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}:\n${output}`)
+  return stdout
+}
+
+/** A name that nothing else on the engine has. */
+export const unique = (name: string): string => `${name}-${randomUUID().slice(0, 8)}`
+
+/** Starts a container that is removed, with its anonymous volumes, after the tests of the file. */
+export async function start(...args: string[]): Promise<string> {
+  const id = await docker('run', '--detach', ...args)
+  afterTests(() => docker('rm', '--force', '--volumes', id))
+  return id
+}
+
+const cleanUps: (() => Promise<unknown>)[] = []
+
+/** Does it after all tests of the file, the latest first. */
+export function afterTests(cleanUp: () => Promise<unknown>): void {
+  cleanUps.push(cleanUp)
+}
+
+afterAll(async () => {
+  for (const cleanUp of cleanUps.reverse()) await cleanUp()
+})
+
+/** Asks until there is an answer that is not undefined, false or empty; rejects after the deadline. */
+export async function until<T>(what: string, ask: () => Promise<T | false>, seconds = 120): Promise<T> {
+  const end = performance.now() + seconds * 1000
+  for (;;) {
+    const answer = await ask().catch((error: Error) => {
+      if (performance.now() > end) throw error
+    })
+    if (answer) return answer
+    if (performance.now() > end) throw new Error(`Not within ${seconds} s: ${what}`)
+    await sleep(50)
+  }
+}
+
+/** The seconds from the container's start until it is healthy. */
+export async function healthy(container: string): Promise<number> {
+  interface State {
+    StartedAt: string
+    Status: string
+    Health: { Status: string; Log: { End: string; ExitCode: number }[] }
+  }
+  const state = await until(`${container} is healthy`, async () => {
+    const state: State = JSON.parse(await docker('inspect', '--format', '{{json .State}}', container))
+    if (state.Status !== 'running')
+      throw new Error(`${state.Status}: ${(await run('docker', ['logs', container])).output}`)
+    return state.Health.Status === 'healthy' && state
+  })
+  const answered = state.Health.Log.filter(({ ExitCode }) => ExitCode === 0)[0]
+  return (Date.parse(answered?.End ?? '') - Date.parse(state.StartedAt)) / 1000
+}
+
+/** The address at which a published port of a container can be reached from here. */
+export const published = async (container: string, port = 3000): Promise<string> =>
+  `http://${(await docker('port', container, `${port}`)).split('\n')[0]}`
+
+export interface File {
+  mode: string
+  size: number
+  path: string
+}
+
+/** All that is in an image, as its containers see it; and the archive, which holds the contents too. */
+export async function filesOf(image: string, platform?: string): Promise<{ files: File[]; archive: string }> {
+  const folder = temporaryFolder()
+  const archive = join(folder, 'image.tar')
+  const id = await docker('create', ...(platform ? ['--platform', platform] : []), image)
+  await docker('export', '--output', archive, id)
+  await docker('rm', '--volumes', id)
+  const { stdout } = await run('tar', ['--numeric-owner', '-tvf', archive])
+  const files = stdout.split('\n').map((line) => {
+    const [, mode = '', size = '', path = ''] =
+      /^(\S+) \S+ +(\d+) \S+ \S+ (.*?)(?: -> .*| link to .*)?$/.exec(line) ?? []
+    return { mode, size: Number(size), path }
+  })
+  return { files, archive }
+}
+
+/** A folder that is removed after the tests of the file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sample-api-'))
+  afterTests(async () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A copy of the checkout, without what git ignores, to change and to run in. */
+export async function checkout(): Promise<string> {
+  const folder = temporaryFolder()
+  const { stdout } = await run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
+  for (const file of stdout.split('\0').filter(Boolean)) cpSync(join(root, file), join(folder, file))
+  return folder
+}
+
+/** A measurement, for people. */
+export const tell = (line: string): void => void process.stdout.write(`measured: ${line}\n`)
