@@ -191,6 +191,8 @@ describe('without settings', () => {
     expect(await docker('wait', container)).toBe('0')
     const end = Date.parse(await docker('inspect', '--format', '{{.State.FinishedAt}}', container))
     tell(`from the last answer to the end: ${((end - answered) / 1000).toFixed(2)} s`)
+    expect(end - answered, 'well before what is under way would be cut off').toBeLessThan(15_000)
+    expect(await docker('logs', container)).not.toContain('"msg":""')
   })
 })
 
