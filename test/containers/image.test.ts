@@ -83,7 +83,7 @@ describe('what is in the image', () => {
     const { ours } = await added(image)
     const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
     const forProduction = (path: string) => {
-      const [name = ''] = /^app\/(.*node_modules\/(@[^/]+\/)?[^/]+)\//.exec(path)?.slice(1) ?? []
+      const [name = 'none'] = /^app\/(.*node_modules\/(@[^/]+\/)?[^/]+)\//.exec(path)?.slice(1) ?? []
       return packages[name] && !packages[name].dev
     }
     const paths = ours.map(({ path }) => path)
