@@ -16,6 +16,7 @@ export default defineConfig({
     globalSetup: './test/setup.ts',
     reporters: ['default', new Totals()],
     maxWorkers: 2,
+    isolate: false, // each file has a database of its own, and none has other state: it is loading that takes time
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

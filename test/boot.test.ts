@@ -256,6 +256,7 @@ test('--help names the commands, and --version the release', async () => {
 
 describe('a database that fails', () => {
   const types = '/api/v2/housing-types'
+  const houses = '/api/v2/housing'
   const back = { timeout: 20_000, interval: 50 }
 
   test('while it is absent all but data is served; it comes, goes and comes again without a restart', async () => {
@@ -322,16 +323,16 @@ describe('a database that fails', () => {
     onTestFinished(() => proxy.close())
     url.port = `${proxy.port}`
     const program = await serve({ env: { DATABASE_URL: url.href } })
-    expect(await status(program.url + types)).toBe(200)
+    expect(await status(program.url + houses)).toBe(200)
     proxy.hang(true)
-    const read = fetch(program.url + types) // on the connection that there is
+    const read = fetch(program.url + houses) // on the connection that there is
     expect(await status(`${program.url}/readyz`)).toBe(503)
     const write = await post(program.url)
     expect([write.status, write.headers.get('retry-after')]).toEqual([503, '1'])
     expect((await read).status).toBe(504)
     expect(await status(`${program.url}/livez`)).toBe(200)
     proxy.hang(false)
-    await expect.poll(() => status(program.url + types), back).toBe(200)
+    await expect.poll(() => status(program.url + houses), back).toBe(200)
   })
 
   test('one that hangs from the start does not keep it from listening', async () => {
