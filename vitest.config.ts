@@ -11,7 +11,7 @@ export default defineConfig({
     projects: [
       onBackend('embedded'),
       onBackend('server'),
-      { extends: true, test: { name: 'program', include: ['test/*.test.ts'] } },
+      { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/containers/**'] } },
     ],
     globalSetup: './test/setup.ts',
     reporters: ['default', new Totals()],

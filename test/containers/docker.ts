@@ -91,8 +91,9 @@ export async function healthy(container: string): Promise<number> {
       throw new Error(`${state.Status}: ${(await run('docker', ['logs', container])).output}`)
     return state.Health.Status === 'healthy' && state
   })
-  const answered = state.Health.Log.filter(({ ExitCode }) => ExitCode === 0)[0]
-  return (Date.parse(answered?.End ?? '') - Date.parse(state.StartedAt)) / 1000
+  const begin = Date.parse(state.StartedAt)
+  const ready = state.Health.Log.filter(({ ExitCode }) => ExitCode === 0).map(({ End }) => Date.parse(End))
+  return (Math.min(...ready.filter((end) => end > begin)) - begin) / 1000 // the log begins before the last start
 }
 
 /** The address at which a published port of a container can be reached from here. */
