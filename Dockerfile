@@ -10,6 +10,7 @@ FROM manifest AS production-packages
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && find node_modules -type f \
     \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.?ts' -o -name '*.md' ! -iname 'licen[cs]e*' \) -delete \
+ && find node_modules -type d \( -name test -o -name benchmark \) -prune -exec rm -r {} + \
  && rm -r node_modules/.bin node_modules/@electric-sql/pglite/dist/*.tar.gz
 
 FROM manifest AS packages
