@@ -5,6 +5,15 @@ import { expect } from 'vitest'
 type Method = NonNullable<InjectOptions['method']>
 type Headers = Record<string, string>
 
+/** A house as a client sends it: the central library of Victoria. */
+export const library = {
+  address: '735',
+  street: 'Broughton Street',
+  city: 'Victoria',
+  postal_code: 'V8W 3H2',
+  housing_type: 'COP',
+}
+
 /** Sends one request without a network; a body that is no string is sent as JSON. */
 export function client(app: FastifyInstance) {
   const send = (method: Method, url: string, body?: unknown, headers: Headers = {}) =>

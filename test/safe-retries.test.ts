@@ -3,18 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ownDatabase, ownFolder } from './api.ts'
+import { library as house } from './http.ts'
 import { serve } from './program.ts'
 import { startProxy } from './proxy.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const house = {
-  address: '735',
-  street: 'Broughton Street',
-  city: 'Victoria',
-  postal_code: 'V8W 3H2',
-  housing_type: 'COP',
-}
 const headers = (key: string) => ({ 'content-type': 'application/json', 'idempotency-key': key })
 const post = (url: string, key: string) =>
   fetch(`${url}/api/v2/housing`, { method: 'POST', headers: headers(key), body: JSON.stringify(house) })

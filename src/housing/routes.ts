@@ -25,6 +25,12 @@ const preconditions = {
   428: 'If-Match is missing.',
 }
 
+/** What both ways to change a house answer. */
+const changed = {
+  200: answer(Housing, 'The house as it is now.', { example, headers: { ETag } }),
+  ...failures({ ...wrongBody, ...preconditions }),
+}
+
 export const housingRoutes: Routes = async (app, { db }) => {
   for (const shape of [Housing, HousingPage, HousingPatch, NewHousing]) app.addSchema(shape)
   await app.register(versionRoutes, { db })
@@ -116,10 +122,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
         params: HousingId,
         headers: IfMatch,
         body: ref(NewHousing),
-        response: {
-          200: answer(Housing, 'The house as it is now.', { example, headers: { ETag } }),
-          ...failures({ ...wrongBody, ...preconditions }),
-        },
+        response: changed,
       },
     },
     async ({ params: { id }, headers, body }, reply) => {
@@ -139,10 +142,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
         headers: IfMatch,
         body: ref(HousingPatch),
         consumes: ['application/merge-patch+json', 'application/json'],
-        response: {
-          200: answer(Housing, 'The house as it is now.', { example, headers: { ETag } }),
-          ...failures({ ...wrongBody, ...preconditions }),
-        },
+        response: changed,
       },
     },
     async ({ params: { id }, headers, body }, reply) => {

@@ -2,18 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { startApi } from '../../test/api.ts'
-import { client, expectProblem } from '../../test/http.ts'
+import { client, expectProblem, library as house } from '../../test/http.ts'
 
 const { app, db } = await startApi()
 const api = client(app)
 
-const house = {
-  address: '735',
-  street: 'Broughton Street',
-  city: 'Victoria',
-  postal_code: 'V8W 3H2',
-  housing_type: 'COP',
-}
 const post = (key: string, body: unknown = house, headers: Record<string, string> = {}) =>
   api.post('/api/v2/housing', body, { 'idempotency-key': key, ...headers })
 const count = async () => (await api.get('/api/v2/housing?count=exact')).json().total

@@ -5,7 +5,7 @@ import { noDatabase, startApi } from '../../test/api.ts'
 import { client, expectProblem, listen } from '../../test/http.ts'
 import { createLog } from '../log.ts'
 import { createServer } from '../server.ts'
-import { kinds } from './problems.ts'
+import { kinds } from './problem-kinds.ts'
 
 const lines: string[] = []
 const origin = 'http://localhost:5173'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { startApi } from '../../../test/api.ts'
-import { client, expectProblem } from '../../../test/http.ts'
+import { client, expectProblem, library } from '../../../test/http.ts'
 import type { Housing } from '../schemas.ts'
 import type { HousingVersion } from './schemas.ts'
 
@@ -10,13 +10,6 @@ const { app, db } = await startApi()
 const api = client(app)
 
 const members = ['address', 'street', 'city', 'postal_code', 'housing_type'] as const
-const library = {
-  address: '735',
-  street: 'Broughton Street',
-  city: 'Victoria',
-  postal_code: 'V8W 3H2',
-  housing_type: 'COP',
-}
 const create = async (house: object = {}) => (await api.post('/api/v2/housing', { ...library, ...house })).json()
 const any = { 'if-match': '*' }
 const change = async (house: object, id = 1) => (await api.patch(`/api/v2/housing/${id}`, house, any)).json()
