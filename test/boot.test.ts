@@ -48,6 +48,7 @@ const readiness = async (url: string) => JSON.parse(await (await fetch(`${url}/r
 async function beginRequest(url: string) {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
   socket.on('error', () => {})
   const head = `POST /api/v2/housing HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
   socket.write(head + body.slice(0, -1))

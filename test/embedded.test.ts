@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
@@ -104,10 +104,11 @@ test('what was acknowledged survives a kill in the midst of writes', async () =>
   expect((await post(second.url)).status).toBe(201)
 })
 
-test('a first start that was cut off is begun anew', async () => {
+test('a first start that was cut off is begun anew, also on a volume of its own', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const DATA_DIR = join(folder, 'data')
+  await mkdir(join(DATA_DIR, 'lost+found'), { recursive: true })
   const first = start({ env: { DATA_DIR } })
   while (!existsSync(join(DATA_DIR, 'postgres', 'PG_VERSION'))) await new Promise((turn) => setTimeout(turn, 5))
   first.signal('SIGKILL')

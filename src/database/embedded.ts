@@ -113,7 +113,8 @@ const format = { format: 1, postgres: 18 }
 function judge(folder: string, data: string): boolean {
   const file = join(folder, marker)
   if (!existsSync(file)) {
-    const inside = readdirSync(folder).filter((name) => name !== holder && !name.startsWith(marker))
+    const isOthers = (name: string) => name !== holder && !name.startsWith(marker) && name !== 'lost+found' // a volume's own
+    const inside = readdirSync(folder).filter(isOthers)
     if (inside.length === 0) return false
     throw new FolderRefused(
       `${folder} holds something else (${inside.slice(0, 3).join(', ')}), not our data: set DATA_DIR to a new or an empty folder.`,
