@@ -14,9 +14,7 @@ await withHouses(async (databaseUrl) => {
       const { next } = (await (await fetch(deep)).json()) as { next: string }
       deep = `${url}/api/v2/housing?limit=50&cursor=${next}`
     }
-    const ratios: number[] = []
-    for (let i = 0; i < 3; i++) ratios.push(await takeTurns({ url: first, amount: 500 }, { url: deep, amount: 500 }))
-    print(`page ${depth} by ${sort}`, ratios)
+    print(`page ${depth} by ${sort}`, [await takeTurns({ url: first }, { url: deep })])
   }
   await stop()
 })
