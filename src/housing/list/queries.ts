@@ -45,9 +45,9 @@ export function listHousing(
 }
 
 /** The whole postal code, where nothing else is asked for. */
-function onlyCode({ postal_code, words, types, ...others }: Condition): string | undefined {
-  const code = postal_code && canonical(postal_code).trimEnd()
-  return code && code.length > 3 && !words && !types && Object.keys(others).length === 0 ? code : undefined
+function onlyCode({ postal_code = '', city, street, updated_since, words, types }: Condition): string | undefined {
+  const code = canonical(postal_code).trimEnd()
+  return code.length > 3 && !(city ?? street ?? updated_since ?? words ?? types) ? code : undefined
 }
 
 export async function countHousing(db: Database, condition: Condition): Promise<number> {
