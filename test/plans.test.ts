@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterAll, expect, test } from 'vitest'
 import { bringUpOnce } from '../src/database/bring-up.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
+import { gatherFor } from '../src/database/gather.ts'
 import { readMigrations } from '../src/database/migrations.ts'
 import { listHousing, resolve } from '../src/housing/list/queries.ts'
 import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
@@ -30,10 +31,17 @@ await sql`
   from generate_series(1, 200000) i`.execute(db)
 await sql`analyze housing.housing`.execute(db)
 
+/** The same, but asked by the batch. */
+const batching: Database = new Kysely({
+  dialect: new PostgresDialect({ pool }),
+  log: ({ query }) => void sent.push(query),
+})
+gatherFor(batching)
+
 /** How Postgres would answer the statement that the function sends. */
-async function plan(send: (db: Database) => Promise<unknown>): Promise<string> {
+async function plan(send: (db: Database) => Promise<unknown>, on = db): Promise<string> {
   sent.length = 0
-  await send(db)
+  await send(on)
   const [query] = sent as [CompiledQuery]
   const { rows } = await pool.query(`explain ${query.sql}`, [...query.parameters])
   return rows.map((row) => row['QUERY PLAN']).join('\n')
@@ -69,9 +77,17 @@ test.each(sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))(
   },
 )
 
-test('a lookup by id or by postal code reads what it answers', async () => {
-  expect(await plan((db) => findHousing(db, 17))).toContain('housing_pkey')
-  const found = await plan((db) => findHousingByPostalCode(db, 'V8V 1A1', { limit: 100n, offset: 0n }))
-  expect(found).toContain('housing_by_postal_code')
-  expect(found).not.toContain('Sort')
+test('a lookup by id or by postal code reads what it answers, also in a batch', async () => {
+  const byId = (db: Database) => findHousing(db, 17)
+  const byPostalCode = (db: Database) => findHousingByPostalCode(db, 'V8V 1A1', { limit: 100n, offset: 0n })
+  expect(await plan(byId)).toContain('housing_pkey')
+  expect(await plan(byPostalCode)).not.toContain('Sort')
+  expect(await plan(byId, batching)).toMatch(/any/i)
+  expect(await plan(byPostalCode, batching)).toContain('Function Scan on key')
+  for (const on of [db, batching]) {
+    expect(await plan(byId, on)).not.toContain('Seq Scan on housing h')
+    const found = await plan(byPostalCode, on)
+    expect(found).toContain('housing_by_postal_code')
+    expect(found).not.toContain('Seq Scan on housing h')
+  }
 })
