@@ -26,7 +26,8 @@ USER 1000:1000
 CMD ["tsx", "watch", "src/main.ts"]
 
 FROM packages AS build
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
+COPY scripts/build.mjs scripts/
 COPY src src
 RUN npm run build
 WORKDIR /image

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { crc32 } from 'node:zlib'
+import { root } from '../version.ts'
 
 /** A versioned script in Flyway's format: `V<version>__<description>.sql`. */
 export interface Migration {
@@ -13,7 +14,7 @@ export interface Migration {
 }
 
 /** The folder of the schema's whole history. */
-export const migrationsFolder = fileURLToPath(new URL('../../db/migrations/', import.meta.url))
+export const migrationsFolder = fileURLToPath(new URL('db/migrations/', root))
 
 /** What is wrong with the scripts, or with the database's history of them, a line each. */
 export class MigrationError extends Error {
