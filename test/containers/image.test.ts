@@ -308,7 +308,7 @@ describe('on a Postgres server', () => {
       select 99, '99', 'future', type, 'V99__future.sql', 1, installed_by, installed_on, 1, true
       from housing.flyway_schema_history where version = '1.0.0'`)
     const { code, output } = await run('docker', ['run', '--rm', '--env=MIGRATE=check', ...onServer, image])
-    expect(output).toContain('sample-api: The database is at 99, newer than this release')
+    expect(output).toContain('sample-api: The database is at 99 (V99__future.sql), newer than this release')
     expect(code).toBe(1)
   })
 })

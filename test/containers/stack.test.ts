@@ -123,7 +123,7 @@ describe('docker compose up', () => {
       from housing.flyway_schema_history where version = '1.0.0'`)
     await compose('restart', 'api')
     await until('it says so', async () =>
-      (await compose('logs', 'api')).output.includes('at 99, newer than this release'),
+      (await compose('logs', 'api')).output.includes('at 99 (V99__future.sql), newer than this release'),
     )
     await expect(fetch(url)).rejects.toThrow()
   })
