@@ -83,7 +83,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
   )
 
   app.get(
-    '/:id',
+    '/:id(^\\d+$)',
     {
       schema: {
         tags,
@@ -113,7 +113,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
   )
 
   app.put(
-    '/:id',
+    '/:id(^\\d+$)',
     {
       schema: {
         tags,
@@ -132,7 +132,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
   )
 
   app.patch(
-    '/:id',
+    '/:id(^\\d+$)',
     {
       schema: {
         tags,
@@ -152,7 +152,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
   )
 
   app.delete(
-    '/:id',
+    '/:id(^\\d+$)',
     {
       schema: {
         tags,

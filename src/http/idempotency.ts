@@ -77,6 +77,7 @@ const reused = () =>
 export const IdempotencyKey = Type.Object({
   'Idempotency-Key': Type.Optional(
     Type.String({
+      pattern: '^(?!""$)("[\\x21-\\x7E]{1,255}"|[\\x21-\\x7E]{1,255})$',
       description:
         'Makes it safe to repeat the request, for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.',
       examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],

@@ -203,7 +203,7 @@ test('OPTIONS and the 405 of any other method name the methods that a path takes
     [housing, 'GET, HEAD, POST'],
     [`${housing}/`, 'GET, HEAD, POST'],
     [`${housing}/1`, 'GET, HEAD, PUT, PATCH, DELETE'],
-    [`${housing}/x`, 'GET, HEAD, PUT, PATCH, DELETE'],
+    [`${housing}/batch`, 'POST'],
     [types, 'GET, HEAD'],
     [`${types}/SFD`, 'GET, HEAD, PUT, DELETE'],
     ['/problems/not-found', 'GET, HEAD'],
@@ -349,7 +349,7 @@ test('each request writes one line of JSON', async () => {
   const cases = [
     ['GET', '/', 200, '/'],
     ['HEAD', '/', 200, '/'],
-    ['GET', '/api/v1/housing_type/SFD?x=%22%0A\\', 200, expect.stringContaining('/api/v1/housing_type/:code')],
+    ['GET', '/api/v1/housing_type/SFD?x=%22%0A\\', 200, '/api/v1/housing_type/:code'],
     ['GET', `${types}/SFD/`, 200, `${types}/:code`],
     ['GET', '/nope?a="b"', 404, ''],
     ['GET', '/%zz', 400, ''],

@@ -26,7 +26,7 @@ export function requestId({ headers }: IncomingMessage): string {
 export function logRequests(app: FastifyInstance, log: Log): void {
   app.decorateRequest('route', null)
   app.addHook('onRoute', (route) => {
-    const { url } = route
+    const url = route.url.replace(/\(.*?\)(?=\/|$)/g, '') // a parameter's own pattern would only be noise
     const remember = (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
       request.route = url
       done()

@@ -60,6 +60,13 @@ export function isDateTime(text: string): boolean {
   return year >= 1000 && year <= 9998 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
+/** The same instant with the offset Z, to the last digit: Postgres takes no offset of 16 hours or more. */
+export function inUtc(dateTime: string): string {
+  const [fraction = ''] = /\.\d+/.exec(dateTime) ?? []
+  const seconds = new Date(dateTime.replace(fraction, '').toUpperCase()).toISOString()
+  return `${seconds.slice(0, 19)}${fraction}Z`
+}
+
 /** Texts that spell a whole number plainly become one where the schema wants it: `5`, but not `5.0`, `1e3`, `0x10`. */
 function withNumbers(texts: Record<string, unknown>, { properties }: TObject): Record<string, unknown> {
   const values = { ...texts }

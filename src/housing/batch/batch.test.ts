@@ -95,6 +95,14 @@ test('a thousand operations of full length fit, and four MiB are the limit', asy
   expect(tooLarge.json().detail).toContain('4194304')
 }, 60_000)
 
+test('the path of batches takes no other method', async () => {
+  for (const method of ['GET', 'PUT', 'PATCH', 'DELETE'] as const) {
+    const answer = await api.send(method, '/api/v2/housing/batch')
+    expectProblem(answer, 405, 'method-not-allowed')
+    expect(answer.headers.allow).toBe('POST')
+  }
+})
+
 test('a batch with an Idempotency-Key is done once only', async () => {
   const key = { 'idempotency-key': 'a batch'.replace(' ', '-') }
   const first = await batch([create, create], key)

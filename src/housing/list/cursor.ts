@@ -1,7 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { decodeCursor, wrongCursor } from '../../http/paging.ts'
 import { checker } from '../../http/validation.ts'
-import { DateTime } from '../schemas.ts'
 import { type Filters, filters, Sort } from './schemas.ts'
 
 /** Where a page ended: what was asked for, and the sort key and id of its last house. */
@@ -18,7 +17,12 @@ export type Cursor = Static<typeof Cursor>
 const isCursor = checker(Cursor)
 const isId = checker(Type.Integer({ minimum: -2147483648, maximum: 2147483647 }))
 const isStoredText = checker(Type.String({ pattern: '^[^\\u0000\\uD800-\\uDFFF]{0,50}$' }))
-const isKey = { id: isId, city: isStoredText, postal_code: isStoredText, updated_at: checker(DateTime('Key')) }
+const isKey = {
+  id: isId,
+  city: isStoredText,
+  postal_code: isStoredText,
+  updated_at: checker(Type.String({ format: 'date-time', pattern: 'Z$' })),
+}
 
 /** Whether a page of the cursor's sort can end there: at an id, or at a key and an id. */
 function isPosition(cursor: unknown): cursor is Cursor {

@@ -1,6 +1,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Database } from '../../database/database.ts'
 import { trimmed } from '../../http/text.ts'
+import { inUtc } from '../../http/validation.ts'
 import { canonical } from '../postal-code.ts'
 import { findHousingByPostalCode, houses } from '../queries.ts'
 import type { Filters, Sort } from './schemas.ts'
@@ -66,7 +67,7 @@ function conditions({ postal_code, city, street, types, updated_since, words }: 
   if (city !== undefined) all.push(sql`lower(h.city) = lower(${trimmed(city)})`)
   if (street !== undefined) all.push(startsWith(sql`lower(h.street) collate "C"`, sql`lower(${street})`))
   if (types) all.push(sql`h.housing_type_id = any (${types}::int[])`)
-  if (updated_since !== undefined) all.push(sql`h.updated_at >= ${updated_since}::timestamptz`)
+  if (updated_since !== undefined) all.push(sql`h.updated_at >= ${inUtc(updated_since)}::timestamptz`)
   if (words) {
     const prefixes = words.map((word) => `'${word.replace(/['\\]/g, '$&$&')}':*`).join(' & ')
     all.push(sql`to_tsvector('simple', h.address || ' ' || h.street || ' ' || h.city) @@ ${prefixes}::tsquery`)

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../../database/database.ts'
+import { inUtc } from '../../http/validation.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
 
 /** An entry of the change log. Of a deletion it has the row as it was before. */
@@ -39,12 +40,12 @@ export const findVersion = (db: Database, id: number, version: number) =>
 
 /** The version that was the newest at that instant (RFC 3339). */
 export const findVersionAt = (db: Database, id: number, instant: string) =>
-  versions(db, id).where('at', '<=', instant).limit(1).executeTakeFirst()
+  versions(db, id).where('at', '<=', inUtc(instant)).limit(1).executeTakeFirst()
 
 /** Whether the instant is more than a second ahead of the database's clock. */
 export async function isAhead(db: Database, instant: string): Promise<boolean> {
   const { rows } = await sql<{ ahead: boolean }>`
-    select ${instant}::timestamptz > clock_timestamp() + interval '1 second' as ahead`.execute(db)
+    select ${inUtc(instant)}::timestamptz > clock_timestamp() + interval '1 second' as ahead`.execute(db)
   return rows[0]?.ahead ?? false
 }
 

@@ -21,7 +21,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
   app.addSchema(HousingVersionPage)
 
   app.get(
-    '/:id/versions',
+    '/:id(^\\d+$)/versions',
     {
       schema: {
         tags,
@@ -53,7 +53,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
   )
 
   app.post(
-    '/:id/versions/:version/restore',
+    '/:id(^\\d+$)/versions/:version/restore',
     {
       schema: {
         tags,

@@ -82,6 +82,11 @@ test('an earlier instant shows the house as it stood, without an ETag, and not t
   expect((await asOf(Date.now() + 500)).json()).toEqual(second)
   expectProblem(await asOf(Date.parse(first.updated_at) - 1), 404, 'not-found')
   expectProblem(await asOf(Date.now() + 5000), 400, 'invalid-parameter', ['as_of'])
+  for (const spelling of ['2100-01-01T00:00:00+23:59', '2100-01-01t00:00:00.123456789-23:59'])
+    expectProblem(await api.get(`/api/v2/housing/1?as_of=${encodeURIComponent(spelling)}`), 400, 'invalid-parameter', [
+      'as_of',
+    ])
+  expectProblem(await api.get('/api/v2/housing/1?as_of=1000-01-01T00:00:00%2B23:59'), 404, 'not-found')
   expectProblem(await api.get('/api/v2/housing/1?as_of=yesterday'), 400, 'invalid-parameter', ['as_of'])
 })
 
