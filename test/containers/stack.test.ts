@@ -101,7 +101,7 @@ describe('docker compose up', () => {
     expect((await compose('build')).code).toBe(0)
     writeFileSync(join(folder, 'compose.override.yaml'), 'networks:\n  default:\n    internal: true\n')
     expect(await compose('up', '--detach', '--wait')).toMatchObject({ code: 0 })
-    const fetching = "fetch('https://registry.npmjs.org').catch(() => process.exit(7))"
+    const fetching = "fetch('https://example.org').catch(() => process.exit(7))"
     expect((await compose('exec', '-T', 'api', 'node', '-e', fetching)).code, 'it is cut off').toBe(7)
   })
 
