@@ -1,4 +1,4 @@
-import { type LogFn, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { Config } from './config.ts'
 
 /** The process's log: pino's methods, and `line` for a line that is JSON already, at the level info. */
@@ -13,16 +13,10 @@ export function createLog(level: Config['logLevel']): Log {
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      hooks: { logMethod: ignoreEmpty },
     },
     { write },
   )
   return Object.assign(logger, { line: logger.isLevelEnabled('info') ? write : () => {} })
-}
-
-/** Fastify cannot be kept from a line for each address that it listens on, but that line can be empty. */
-function ignoreEmpty(this: Logger, args: Parameters<LogFn>, log: LogFn): void {
-  if (args[0] !== '') log.apply(this, args)
 }
 
 /** Collects the lines of one turn of the event loop and writes them at once (pino's own stream costs five times that). */
