@@ -21,7 +21,7 @@ const { db } = database
 /** The same database, asked for each thing by itself. */
 const plainDb: Database = new Kysely({
   dialect: new PostgresDialect({
-    pool: reliable(openServer(settings as Parameters<typeof openServer>[0]), { admit: () => {} }),
+    pool: reliable(openServer(settings as Parameters<typeof openServer>[0])),
   }),
 })
 const [app, plain] = [await serve(db), await serve(plainDb)]

@@ -5,8 +5,8 @@ import { openEmbedded } from './embedded.ts'
 import { isSqlError, Unreachable } from './errors.ts'
 import { gatherFor } from './gather.ts'
 import { Listener, Notices } from './listen.ts'
-import { reliable } from './pool.ts'
-import { listeningClient, migrationClient, openServer } from './server.ts'
+import { type ReliablePool, reliable } from './pool.ts'
+import { listeningClient, migrationClient, openServer, queryDeadline } from './server.ts'
 import { names } from './statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -32,8 +32,8 @@ export interface OpenDatabase {
  */
 export async function openDatabase(settings: Config['database'], admit = () => {}): Promise<OpenDatabase> {
   if (settings.kind === 'server') {
-    const pool = openServer(settings)
-    const db = kysely(reliable(pool, { admit, names }))
+    const pool = reliable(openServer(settings), { names, deadline: queryDeadline })
+    const db = kysely(pool, admit)
     gatherFor(db)
     const listeners: Listener[] = []
     return {
@@ -56,7 +56,7 @@ export async function openDatabase(settings: Config['database'], admit = () => {
         const listener = new Listener({
           name,
           connect: () => listeningClient(settings),
-          notify: (payload) => pool.query('select pg_notify($1, $2)', [name, payload]),
+          notify: (payload) => pool.ask('select pg_notify($1, $2)', [name, payload]),
           say,
         })
         listeners.push(listener)
@@ -69,10 +69,11 @@ export async function openDatabase(settings: Config['database'], admit = () => {
     }
   }
   const { pool, folder, listen, close } = await openEmbedded(settings.folder)
-  const db = kysely(reliable(pool, { admit }))
+  const connections = reliable(pool)
+  const db = kysely(connections, admit)
   return {
     db,
-    isAnswering: () => answers(pool),
+    isAnswering: () => answers(connections),
     where: `embedded Postgres in ${folder}`,
     async withClient(use) {
       const client = await pool.connect()
@@ -97,11 +98,20 @@ export async function openDatabase(settings: Config['database'], admit = () => {
   }
 }
 
-const kysely = (pool: PostgresPool): Database => new Kysely({ dialect: new PostgresDialect({ pool }) })
+const kysely = ({ connect, end }: ReliablePool, admit: () => void): Database => {
+  const pool: PostgresPool = {
+    end,
+    async connect() {
+      admit()
+      return connect()
+    },
+  }
+  return new Kysely({ dialect: new PostgresDialect({ pool }) })
+}
 
 /** Whether it answers within a second. */
-function answers(pool: pg.Pool): Promise<boolean> {
-  const answer = pool.query('select 1').then(
+function answers(pool: ReliablePool): Promise<boolean> {
+  const answer = pool.ask('select 1').then(
     () => true,
     () => false,
   )

@@ -8,12 +8,19 @@ export class Unreachable extends Error {
   }
 }
 
+/** No answer came in time. */
+export class QueryTimeout extends Error {
+  constructor(milliseconds: number) {
+    super(`no answer within ${milliseconds / 1000} s`)
+  }
+}
+
 /** The connection was lost, or timed out, after the statement was sent: it may or may not have taken effect. */
 export class ConnectionLost extends Error {
   readonly timedOut: boolean
   constructor(cause: unknown) {
     super(`The connection to the database was lost: ${reason(cause)}`, { cause })
-    this.timedOut = (cause as Error).message === 'Query read timeout' // pg gives this error no code
+    this.timedOut = cause instanceof QueryTimeout
   }
 }
 

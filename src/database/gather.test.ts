@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { noDatabase } from '../../test/api.ts'
-import { ConnectionLost, Overloaded, Unreachable } from './errors.ts'
+import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
 
 const { db } = noDatabase
@@ -49,7 +49,7 @@ test('nobody joins a batch that was sent, two are under way at most, and the nex
 })
 
 test.each([
-  new ConnectionLost(new Error('Query read timeout')),
+  new ConnectionLost(new QueryTimeout(5000)),
   new Unreachable(new Error('timeout exceeded when trying to connect')),
   Object.assign(new Error('canceling statement due to statement timeout'), { severity: 'ERROR', code: '57014' }),
 ])('where the database hangs (%s), what waits is told at once', async (error) => {

@@ -1,6 +1,6 @@
-import type { PostgresPool, PostgresPoolClient } from 'kysely'
+import type { PostgresPool } from 'kysely'
 import pg from 'pg'
-import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
+import { ConnectionLost, isSqlError, QueryTimeout, Unreachable } from './errors.ts'
 
 /** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P|25006)/
@@ -8,38 +8,62 @@ const fatal = /^(08|57P|25006)/
 /** A prepared statement is not there any more, or has other columns by now: nothing was done. */
 const outdated = /^(26000|0A000)$/
 
+/** What a pool gives: to Kysely its connections, to others one answer. */
+export interface ReliablePool extends PostgresPool {
+  ask(text: string, values?: unknown[]): Promise<pg.QueryResult>
+}
+
 /**
- * A pool as Kysely wants it, whose connections are thrown away once they fail in any way but a refused statement. Each
- * of them prepares the statements that have a name (by their text) once. Nobody gets one whom `admit` does not let pass.
+ * A pool whose connections are thrown away once they fail in any way but a refused statement, also when an answer takes
+ * longer than the deadline (in milliseconds). Each prepares the statements that have a name (by their text) once.
  */
 export function reliable(
   pool: pg.Pool,
-  { admit, names }: { admit: () => void; names?: ReadonlyMap<string, string> },
-): PostgresPool {
+  { names, deadline }: { names?: ReadonlyMap<string, string>; deadline?: number } = {},
+): ReliablePool {
   pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
   pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query rejects
-  return {
-    end: () => pool.end(),
-    async connect() {
-      admit()
-      const client = await pool.connect().catch((error) => {
-        throw new Unreachable(error)
-      })
-      let lost: ConnectionLost | Unreachable | undefined
-      const query = async (text: string, values: readonly unknown[]) => {
-        if (lost) throw lost // a ROLLBACK would only wait for the dead
-        try {
-          return await client.query({ name: names?.get(text), text, values: values as unknown[] })
-        } catch (error) {
-          const code = isSqlError(error) ? error.code : undefined
-          if (code && !fatal.test(code) && !outdated.test(code)) throw error
-          lost = code && outdated.test(code) ? new Unreachable(error) : new ConnectionLost(error)
-          throw lost
-        }
+  const connect = async () => {
+    const client = await pool.connect().catch((error) => {
+      throw new Unreachable(error)
+    })
+    let lost: ConnectionLost | Unreachable | undefined
+    const query = async (text: string, values: readonly unknown[]) => {
+      if (lost) throw lost // a ROLLBACK would only wait for the dead
+      try {
+        return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
+      } catch (error) {
+        const code = isSqlError(error) ? error.code : undefined
+        if (code && !fatal.test(code) && !outdated.test(code)) throw error
+        lost = code && outdated.test(code) ? new Unreachable(error) : new ConnectionLost(error)
+        throw lost
       }
-      return { query, release: () => client.release(lost) } as unknown as PostgresPoolClient
+    }
+    return { query, release: () => client.release(lost) }
+  }
+  return {
+    connect: connect as unknown as PostgresPool['connect'],
+    end: () => pool.end(),
+    async ask(text, values = []) {
+      const { query, release } = await connect()
+      return query(text, values).finally(release)
     },
   }
+}
+
+/**
+ * Sends one statement. With a callback and a timer of its own, as pg's promises and its query_timeout keep each result in
+ * memory until the next full garbage collection: they assign a closure to a property, which V8 allocates as old.
+ */
+function answer(client: pg.PoolClient, query: pg.QueryConfig, deadline: number | undefined): Promise<pg.QueryResult> {
+  return new Promise((resolve, reject) => {
+    const timer = deadline && setTimeout(() => reject(new QueryTimeout(deadline)), deadline)
+    client.query(query, (error, result) => {
+      clearTimeout(timer)
+      if (error) reject(error)
+      else resolve(result)
+    })
+  })
 }
 
 const { TIMESTAMPTZ } = pg.types.builtins

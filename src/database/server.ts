@@ -4,6 +4,9 @@ import { types } from './pool.ts'
 
 const second = 1000
 
+/** How long an answer is waited for, in milliseconds; who waits in vain gives up the connection. */
+export const queryDeadline = 5 * second
+
 /** A pool of connections to a Postgres server; none is made before the first query. */
 export function openServer(settings: ServerSettings): pg.Pool {
   return new pg.Pool({
@@ -11,8 +14,7 @@ export function openServer(settings: ServerSettings): pg.Pool {
     types,
     max: 10,
     connectionTimeoutMillis: second,
-    query_timeout: 5 * second,
-    statement_timeout: 4.5 * second, // before query_timeout, which costs the connection
+    statement_timeout: queryDeadline - second / 2, // before the deadline, which costs the connection
     idle_in_transaction_session_timeout: 10 * second,
   })
 }
@@ -27,7 +29,7 @@ export const listeningClient = (settings: ServerSettings): pg.Client =>
     ...connection(settings),
     application_name: 'sample-api listener',
     connectionTimeoutMillis: second,
-    query_timeout: 5 * second,
+    query_timeout: queryDeadline,
   })
 
 function connection({ host, port, user, password, database, sslMode }: ServerSettings): pg.ClientConfig {
