@@ -79,7 +79,7 @@ test.each(sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))(
 
 test('a lookup by id or by postal code reads what it answers, also in a batch', async () => {
   const byId = (db: Database) => findHousing(db, 17)
-  const byPostalCode = (db: Database) => findHousingByPostalCode(db, 'V8V 1A1', { limit: 100n, offset: 0n })
+  const byPostalCode = (db: Database) => findHousingByPostalCode(db, { postalCode: 'V8V 1A1', limit: 100n, offset: 0n })
   expect(await plan(byId)).toContain('housing_pkey')
   expect(await plan(byPostalCode)).not.toContain('Sort')
   expect(await plan(byId, batching)).toMatch(/any/i)

@@ -1,4 +1,4 @@
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { type Expression, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import type { Database } from '../database/database.ts'
 import { isSqlError, isStuck } from '../database/errors.ts'
 import { gathered } from '../database/gather.ts'
@@ -32,11 +32,10 @@ const columns = [
   'h.updated_at',
 ] as const
 
-export const houses = (db: Database) =>
-  db
-    .selectFrom('housing.housing as h')
-    .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
-    .select(columns)
+const withType = (houses: HousesIn) =>
+  houses.innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id').select(columns)
+
+export const houses = (db: Database) => withType(db.selectFrom('housing.housing as h'))
 
 /** The house with this id, or undefined. */
 export const findHousing = gathered({
@@ -58,48 +57,59 @@ interface Portion {
   limit: bigint
   offset: bigint
 }
+interface InPostalCode extends Portion {
+  postalCode: string
+}
+type HousesIn = ReturnType<typeof housesIn>
 
-/** The houses with exactly this stored postal code (trailing blanks aside), in the order of their creation. */
-export const findHousingByPostalCode = (db: Database, postalCode: string, { limit, offset }: Portion) =>
-  (limit + offset > longest ? findInCode : findInCodeOfMany)(db, { postalCode, limit, offset })
+const housesIn = (db: Database, postalCode: string | Expression<string>) =>
+  db.selectFrom('housing.housing as h').where(sql<string>`h.postal_code collate "C"`, '=', postalCode).orderBy('h.id')
 
 /** A longer answer is asked for alone, so that it does not hold up others. */
 const longest = 1001n
 
-const findInCodeOfMany = gathered({
-  most: 16,
-  one: (db, key: Portion & { postalCode: string }) => findInCode(db, key),
-  all: async (db, keys) => {
-    const found = keys.map((): HousingRow[] => [])
-    const rows = await findInCodes(db, {
-      postalCodes: keys.map(({ postalCode }) => postalCode),
-      limits: keys.map(({ limit }) => limit),
-      offsets: keys.map(({ offset }) => offset),
-    })
-    for (const house of rows) found[house.n - 1]?.push(house)
-    return found
-  },
-})
+/**
+ * A query for the houses with exactly one stored postal code (trailing blanks aside), in the order of their creation,
+ * with what `columns` takes of them: the id at least.
+ */
+export function inPostalCode<Row extends { id: number }>(
+  name: string,
+  // biome-ignore lint/suspicious/noExplicitAny: which tables were joined to take the columns is of no more interest
+  columns: (houses: HousesIn) => SelectQueryBuilder<any, any, Row>,
+): (db: Database, key: InPostalCode) => Promise<Row[]> {
+  const inOne = statement(name, (db, { postalCode, limit, offset }: InPostalCode) =>
+    columns(housesIn(db, postalCode)).limit(limit).offset(offset).compile(),
+  )
+  const inSeveral = statement(
+    `${name}_of_several`,
+    (db, { postalCodes, limits, offsets }: { postalCodes: string[]; limits: bigint[]; offsets: bigint[] }) =>
+      sql<Row & { n: number }>`
+        select key.n::int, h.*
+        from unnest(${postalCodes}::bpchar[], ${limits}::bigint[], ${offsets}::bigint[])
+          with ordinality as key (postal_code, most, skipped, n)
+        cross join lateral ${columns(housesIn(db, sql`key.postal_code`))
+          .limit(sql<number>`key.most`)
+          .offset(sql<number>`key.skipped`)} h
+        order by key.n, h.id`.compile(db),
+  )
+  const ofMany = gathered({
+    most: 16,
+    one: inOne,
+    all: async (db, keys: readonly InPostalCode[]) => {
+      const found = keys.map((): Row[] => [])
+      const rows = await inSeveral(db, {
+        postalCodes: keys.map(({ postalCode }) => postalCode),
+        limits: keys.map(({ limit }) => limit),
+        offsets: keys.map(({ offset }) => offset),
+      })
+      for (const house of rows) found[house.n - 1]?.push(house)
+      return found
+    },
+  })
+  return (db, key) => (key.limit + key.offset > longest ? inOne : ofMany)(db, key)
+}
 
-const housesIn = (db: Database, postalCode: string | Expression<string>) =>
-  houses(db).where(sql<string>`h.postal_code collate "C"`, '=', postalCode).orderBy('h.id')
-
-const findInCode = statement(
-  'find_housing_by_postal_code',
-  (db, { postalCode, limit, offset }: Portion & { postalCode: string }) =>
-    housesIn(db, postalCode).limit(limit).offset(offset).compile(),
-)
-
-const findInCodes = statement(
-  'find_housing_by_several_postal_codes',
-  (db, { postalCodes, limits, offsets }: { postalCodes: string[]; limits: bigint[]; offsets: bigint[] }) =>
-    sql<HousingRow & { n: number }>`
-      select key.n::int, h.*
-      from unnest(${postalCodes}::bpchar[], ${limits}::bigint[], ${offsets}::bigint[])
-        with ordinality as key (postal_code, most, skipped, n)
-      cross join lateral ${housesIn(db, sql`key.postal_code`).limit(sql<number>`key.most`).offset(sql<number>`key.skipped`)} h
-      order by key.n, h.id`.compile(db),
-)
+export const findHousingByPostalCode = inPostalCode('find_housing_by_postal_code', withType)
 
 /** Rejects with a violation of `fk_housing_type` where there is no such type. */
 export const insertHousing = async (db: Database, house: HousingValues): Promise<HousingRow> =>

@@ -43,6 +43,8 @@ export const wrongCursor = (detail: string): Problem =>
 /** The header Link (RFC 8288) of a page: the queries that lead to the first and to the next one, if there is one. */
 export function link(path: string, first: Record<string, string | number>, next?: Record<string, string | number>) {
   const to = (rel: string, query: Record<string, string | number>) =>
-    `<${path}?${new URLSearchParams(query as Record<string, string>)}>; rel="${rel}"`
+    `<${path}?${Object.entries(query).map(asParameter).join('&')}>; rel="${rel}"`
   return [to('first', first), ...(next ? [to('next', next)] : [])].join(', ')
 }
+
+const asParameter = ([name, value]: [string, string | number]) => `${name}=${encodeURIComponent(value)}`

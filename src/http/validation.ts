@@ -36,8 +36,9 @@ export const buildValidator = ((components: Record<string, AnySchema>) => {
   return ({ schema, httpPart }: FastifyRouteSchemaDef<TObject>) => {
     if (httpPart === 'headers') return () => true
     const matches = ajv.compile(schema)
+    const numbers = httpPart === 'body' ? [] : integersOf(schema)
     return (given: Record<string, unknown>) => {
-      const value = httpPart === 'body' ? given : withNumbers(given, schema)
+      const value = withNumbers(given, numbers)
       return matches(value) ? { value } : { error: refusal(httpPart, schema, matches.errors ?? []) }
     }
   }
@@ -67,14 +68,14 @@ export function inUtc(dateTime: string): string {
   return `${seconds.slice(0, 19)}${fraction}Z`
 }
 
-/** Texts that spell a whole number plainly become one where the schema wants it: `5`, but not `5.0`, `1e3`, `0x10`. */
-function withNumbers(texts: Record<string, unknown>, { properties }: TObject): Record<string, unknown> {
-  const values = { ...texts }
-  for (const [name, text] of Object.entries(texts)) {
-    const wanted = properties[name] as { type?: string } | undefined
-    if (wanted?.type === 'integer' && /^-?(0|[1-9]\d{0,14})$/.test(String(text))) values[name] = Number(text)
-  }
-  return values
+const integersOf = ({ properties }: TObject): string[] =>
+  Object.keys(properties).filter((name) => (properties[name] as { type?: string }).type === 'integer')
+
+/** Texts of these names that spell a whole number plainly become one: `5`, but not `5.0`, `1e3`, `0x10`. */
+function withNumbers(texts: Record<string, unknown>, names: string[]): Record<string, unknown> {
+  const spelled = names.filter((name) => /^-?(0|[1-9]\d{0,14})$/.test(String(texts[name])))
+  if (spelled.length === 0) return texts
+  return { ...texts, ...Object.fromEntries(spelled.map((name) => [name, Number(texts[name])])) }
 }
 
 /** What is told of a request that is wrong all over. */

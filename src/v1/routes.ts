@@ -2,12 +2,13 @@ import type { FastifyPluginAsync, onSendHookHandler } from 'fastify'
 import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
 import { onViolation } from '../database/errors.ts'
-import { findHousingByPostalCode, type HousingRow, insertHousing } from '../housing/queries.ts'
+import { insertHousing } from '../housing/queries.ts'
 import type { HousingTypes } from '../housing-types/memory.ts'
 import type { HousingTypeRow } from '../housing-types/queries.ts'
 import { Problem } from '../http/problems.ts'
 import { ref } from '../http/routes.ts'
 import { acceptJsonAsVersion1 } from './body.ts'
+import { findV1Housing, type V1HousingRow } from './queries.ts'
 import { V1Failure, V1Housing, V1HousingType, V1NewHousing, V1Paging, V1ValidationFailure } from './schemas.ts'
 import { checkPath, readHouse, readPaging } from './validation.ts'
 
@@ -77,7 +78,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
       },
     },
     async ({ params, query }) => {
-      const houses = await findHousingByPostalCode(db, params.postal_code, readPaging(query, params))
+      const houses = await findV1Housing(db, { postalCode: params.postal_code, ...readPaging(query, params) })
       if (houses.length === 0) throw notFound('No homes found with the given postal code')
       return houses.map(asV1Housing)
     },
@@ -115,7 +116,7 @@ export const plainJson: onSendHookHandler = (_request, reply, _payload, done) =>
   done()
 }
 
-const asV1Housing = ({ address, street, city, postal_code, housing_type_id, id }: HousingRow) => ({
+const asV1Housing = ({ address, street, city, postal_code, housing_type_id, id }: V1HousingRow) => ({
   address,
   street,
   city,

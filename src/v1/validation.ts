@@ -29,11 +29,15 @@ export function readPaging(
   query: Record<string, string | string[]>,
   params: Record<string, string> = {},
 ): { offset: bigint; limit: bigint } {
-  const texts = { skip: [query.skip ?? '0'].flat().at(-1), limit: [query.limit ?? '100'].flat().at(-1) }
-  const inQuery = Object.entries(texts).map(([name, text]) => integerBetween(0n, maxInt8)(['query', name], text))
-  refuse([...nulsIn(params), ...inQuery])
-  return { offset: toBigInt(texts.skip) as bigint, limit: toBigInt(texts.limit) as bigint }
+  const skip = lastOf(query.skip)
+  const limit = lastOf(query.limit)
+  refuse([...nulsIn(params), inQuery('skip', skip), inQuery('limit', limit)])
+  return { offset: toBigInt(skip) ?? 0n, limit: toBigInt(limit) ?? 100n }
 }
+
+const lastOf = (texts: string | string[] | undefined) => (Array.isArray(texts) ? texts.at(-1) : texts)
+const inQuery = (name: string, text: string | undefined) =>
+  text === undefined ? undefined : integerBetween(0n, maxInt8)(['query', name], text)
 
 /** A house as version 1 takes it. */
 export interface V1House {
@@ -144,6 +148,7 @@ function refuse(items: (Item | undefined)[]): void {
 
 /** A whole number in any of the spellings that Python takes, such as ` +02 `, `2.0`, `1_000`; else undefined. */
 function toBigInt(input: unknown): bigint | undefined {
+  if (input === undefined) return undefined
   if (typeof input !== 'string') return BigInt(input as number | boolean)
   const [, sign, digits] = /^ *([+-]?)([0-9]+(?:_[0-9]+)*)(?:\.0+)? *$/.exec(input) ?? []
   return digits === undefined ? undefined : BigInt(`${digits.replaceAll('_', '')}`) * (sign === '-' ? -1n : 1n)

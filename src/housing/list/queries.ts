@@ -6,8 +6,12 @@ import { canonical } from '../postal-code.ts'
 import { findHousingByPostalCode, houses } from '../queries.ts'
 import type { Filters, Sort } from './schemas.ts'
 
-/** The filters with their words as Postgres' parser splits them, and their types as ids, which its planner can judge. */
-export type Condition = Omit<Filters, 'q' | 'housing_type'> & { words: string[] | null; types: number[] | null }
+/** The filters, with their words as Postgres' parser splits them, and their types as ids, which its planner can judge. */
+export interface Condition {
+  filters: Filters
+  words: string[] | null
+  types: number[] | null
+}
 
 /** The sort keys besides the id, each as its index has it (V1.1.0, V1.3.0). */
 const keys = {
@@ -17,15 +21,16 @@ const keys = {
   updated_at: sql`h.updated_at`,
 }
 
-export async function resolve(db: Database, { q, housing_type, ...filters }: Filters): Promise<Condition> {
-  if (q === undefined && housing_type === undefined) return { ...filters, words: null, types: null }
+export async function resolve(db: Database, filters: Filters): Promise<Condition> {
+  const { q, housing_type } = filters
+  if (q === undefined && housing_type === undefined) return { filters, words: null, types: null }
   const { rows } = await sql<{ words: string[] | null; types: number[] }>`
     select tsvector_to_array(to_tsvector('simple', ${q ?? null})) as words,
       array(select id from housing.housing_types where code = any (${housing_type?.split(',') ?? []})) as types`.execute(
     db,
   )
   const { words, types } = rows[0] as (typeof rows)[0]
-  return { ...filters, words, types: housing_type === undefined ? null : types }
+  return { filters, words, types: housing_type === undefined ? null : types }
 }
 
 /** One page of the houses that the condition holds for, beginning after a position: a page's last sort key and id. */
@@ -34,7 +39,8 @@ export function listHousing(
   { condition, sort, after, limit }: { condition: Condition; sort: Sort; after?: (string | number)[]; limit: number },
 ) {
   const code = onlyCode(condition)
-  if (code && sort === 'id' && !after) return findHousingByPostalCode(db, code, { limit: BigInt(limit), offset: 0n })
+  if (code && sort === 'id' && !after)
+    return findHousingByPostalCode(db, { postalCode: code, limit: BigInt(limit), offset: 0n })
   const direction = sort.startsWith('-') ? 'desc' : 'asc'
   const key = keys[sort.replace('-', '') as keyof typeof keys]
   const position = key ? sql`${key}, h.id` : sql`h.id`
@@ -46,7 +52,8 @@ export function listHousing(
 }
 
 /** The whole postal code, where nothing else is asked for. */
-function onlyCode({ postal_code = '', city, street, updated_since, words, types }: Condition): string | undefined {
+function onlyCode({ filters, words, types }: Condition): string | undefined {
+  const { postal_code = '', city, street, updated_since } = filters
   const code = canonical(postal_code).trimEnd()
   return code.length > 3 && !(city ?? street ?? updated_since ?? words ?? types) ? code : undefined
 }
@@ -61,7 +68,8 @@ export async function countHousing(db: Database, condition: Condition): Promise<
 }
 
 /** What must hold; each alone is answered by an index. */
-function conditions({ postal_code, city, street, types, updated_since, words }: Condition): Expression<SqlBool>[] {
+function conditions({ filters, words, types }: Condition): Expression<SqlBool>[] {
+  const { postal_code, city, street, updated_since } = filters
   const all: Expression<SqlBool>[] = []
   if (postal_code !== undefined) all.push(inArea(postal_code))
   if (city !== undefined) all.push(sql`lower(h.city) = lower(${trimmed(city)})`)
