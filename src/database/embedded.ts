@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
+import { EmbeddedStream } from './embedded-stream.ts'
 import { reason } from './errors.ts'
 import { types } from './pool.ts'
 
@@ -44,19 +46,27 @@ async function open(folder: string, unlock: () => void): Promise<Embedded> {
     rmSync(data, { recursive: true, force: true }) // a first start that was cut off stored nothing yet
   }
   const { PGlite } = await import('@electric-sql/pglite')
-  const { createPgConfig } = await import('@electric-sql/pglite/node-postgres')
   const lite = await PGlite.create(data).catch((error) => {
     throw damaged(folder, reason(error))
   })
   if (!ready) mark(folder, true)
-  const one = { max: 1, idleTimeoutMillis: 0 }
-  const pool = new pg.Pool({ ...createPgConfig(lite), ...one, types, options: '-c TimeZone=UTC' })
+  const pool = new pg.Pool({
+    stream: () => new EmbeddedStream(lite),
+    user: 'postgres',
+    database: 'postgres',
+    options: '-c TimeZone=UTC',
+    types,
+    max: 1,
+    idleTimeoutMillis: 0,
+  })
+  const notices = new EventEmitter()
+  pool.on('connect', (client) => client.on('notification', ({ channel }) => notices.emit(channel)))
   return {
     pool,
     folder,
     async listen(channel, heard) {
-      const client = await pool.connect() // the only one, so that no transaction is open, whose rollback would undo it
-      await lite.listen(channel, heard).finally(() => client.release())
+      notices.on(channel, heard)
+      await pool.query(`listen ${channel}`)
     },
     close: () => lite.close().finally(unlock),
   }

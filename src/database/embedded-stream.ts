@@ -1,0 +1,46 @@
+import { Duplex } from 'node:stream'
+import type { PGlite } from '@electric-sql/pglite'
+
+type Done = (error?: Error | null) => void
+
+const terminate = 'X'.charCodeAt(0)
+
+/**
+ * What pg takes for its socket, and what leads to PGlite: Postgres' protocol goes through as it is. PGlite's own adapter
+ * for pg reads the answers itself, and drops a U+FEFF from the start of each text.
+ */
+export class EmbeddedStream extends Duplex {
+  readonly #lite: PGlite
+
+  constructor(lite: PGlite) {
+    super()
+    this.#lite = lite
+  }
+
+  connect(): void {
+    process.nextTick(() => this.emit('connect'))
+  }
+
+  setNoDelay(): void {}
+  ref(): void {}
+  unref(): void {}
+  override _read(): void {}
+
+  override _write(bytes: Buffer, _encoding: string, done: Done): void {
+    // The end of a connection would be the end of PGlite.
+    const answered = bytes[0] === terminate ? Promise.resolve(new Uint8Array()) : this.#lite.execProtocolRaw(bytes)
+    answered.then((answer) => {
+      this.push(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength))
+      done()
+    }, done)
+  }
+
+  override _writev(parts: { chunk: Buffer }[], done: Done): void {
+    this._write(Buffer.concat(parts.map(({ chunk }) => chunk)), '', done)
+  }
+
+  override _final(done: Done): void {
+    this.push(null)
+    done()
+  }
+}
