@@ -20,12 +20,14 @@ import { answerUnrouted, redirectSlash, routedUrl } from './http/not-found.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { ProblemDocument, sendProblem } from './http/problems.ts'
 import type { Readiness } from './http/readiness.ts'
-import { negotiateRepresentation } from './http/representation.ts'
+import { negotiateRepresentation, plainJson } from './http/representation.ts'
+import { refuseMalformedHeaders } from './http/request-headers.ts'
 import { logRequests, requestId, requestLine } from './http/request-log.ts'
-import { buildValidator, refuseUnknownParameters } from './http/validation.ts'
+import { buildValidator, refuseWrongParameters } from './http/validation.ts'
 import type { Log } from './log.ts'
+import { excuseContentType } from './v1/body.ts'
 import { sendDetail } from './v1/failures.ts'
-import { plainJson, v1Routes } from './v1/routes.ts'
+import { v1Routes } from './v1/routes.ts'
 
 /** What the API needs of the process around it. */
 export interface ServerOptions {
@@ -51,8 +53,10 @@ export async function createServer({ database, readiness, log, origins, trustPro
     clientErrorHandler: refuseUnparsable,
     routerOptions: { maxParamLength: httpLimits.maxHeaderSize },
     frameworkErrors: (error, request, reply) => {
-      setHeaders(request, reply) // no hook runs for what the router refuses
-      sendFailure(error, request, reply)
+      // no hook runs for what the router refuses
+      setHeaders(request, reply)
+      grantOrigin(request, reply)
+      sendFailure(refuseOutright(request) ?? error, request, reply)
       log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
     },
     rewriteUrl: routedUrl,
@@ -72,10 +76,13 @@ export async function createServer({ database, readiness, log, origins, trustPro
   app.setErrorHandler(sendFailure)
   app.setNotFoundHandler(notFound(app))
   app.removeAllContentTypeParsers()
-  app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true }) // no route takes it: then it is a 405
+  for (const method of ['DELETE', 'QUERY']) app.addHttpMethod(method, { hasBody: false, overrideExisting: true }) // no route reads one
   app.addSchema(ProblemDocument)
-  allowOrigins(app, origins)
-  app.addHook('onRequest', (request, _reply, done) => done(refuseOutright(request)))
+  const grantOrigin = allowOrigins(app, origins)
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.headers['content-type'] !== undefined && !inVersion2(request)) excuseContentType(request.raw)
+    done(refuseOutright(request))
+  })
   await describe(app, version)
 
   const { db, isAnswering, listen } = database
@@ -89,7 +96,8 @@ export async function createServer({ database, readiness, log, origins, trustPro
   await app.register(
     async (v2) => {
       acceptStrictJson(v2)
-      refuseUnknownParameters(v2)
+      refuseMalformedHeaders(v2)
+      refuseWrongParameters(v2)
       negotiateRepresentation(v2)
       await v2.register(housingRoutes, { prefix: '/housing', db })
       await v2.register(housingTypeRoutes, { prefix: '/housing-types', types })
@@ -104,14 +112,16 @@ export async function createServer({ database, readiness, log, origins, trustPro
 const greeting = {
   operationId: 'root__get',
   summary: 'Root',
-  response: { 200: Type.Object({ message: Type.String() }) },
+  response: { 200: Type.Object({ message: Type.String({ examples: ['Sample API'] }) }) },
 }
 
-const inVersion2 = (url: string) => /^\/(api\/v2|problems)([/?]|$)/.test(url)
+/** Whether version 2 answers: by the route, however the client spelt it, or by what would be its path. */
+const inVersion2 = ({ routeOptions, url }: FastifyRequest) =>
+  /^\/(api\/v2|problems)([/?]|$)/.test(routeOptions?.url ?? url)
 
 /** The one exit for whatever is thrown. */
 function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  return (inVersion2(request.url) ? sendProblem : sendDetail)(error, request, reply)
+  return (inVersion2(request) ? sendProblem : sendDetail)(error, request, reply)
 }
 
 function notFound(app: FastifyInstance) {
@@ -120,5 +130,5 @@ function notFound(app: FastifyInstance) {
     notAllowed: 'This path does not take this method; the header Allow lists those that it takes.',
   })
   const v1 = redirectSlash(app, answerUnrouted(app, { notFound: 'Not Found', notAllowed: 'Method Not Allowed' }))
-  return async (request: FastifyRequest, reply: FastifyReply) => (inVersion2(request.url) ? v2 : v1)(request, reply)
+  return async (request: FastifyRequest, reply: FastifyReply) => (inVersion2(request) ? v2 : v1)(request, reply)
 }

@@ -46,7 +46,8 @@ test.each([
   ])
     expect(answer).toContain(`\r\n${header}\r\n`)
   const code = status === 431 ? 'headers-too-large' : 'malformed-request'
-  expect(JSON.parse(bodyOf(answer))).toMatchObject({ type: `/problems/${code}`, status, code })
+  const [, request_id] = /\r\nx-request-id: (.*)\r\n/.exec(answer) ?? []
+  expect(JSON.parse(bodyOf(answer))).toMatchObject({ type: `/problems/${code}`, status, code, request_id })
 })
 
 test.each([
@@ -76,6 +77,18 @@ test.each([
   const answer = (await exchange(port, bytes)).replace('HTTP/1.1 100 Continue\r\n\r\n', '')
   expect(statusOf(answer)).toBe(status)
   expect(answer).toContain('\r\nx-request-id: ')
+})
+
+test('who sends too much gets to read so, and can go on', async () => {
+  const url = `http://127.0.0.1:${port}`
+  for (let round = 0; round < 5; round++) {
+    const send = (path: string, headers = {}) =>
+      fetch(url + path, { method: 'POST', headers, body: ' '.repeat(20_000_000) })
+    expect((await send('/api/v2/housing/batch', { 'content-type': 'application/json' })).status).toBe(413)
+    expect((await send('/api/v2/housing')).status).toBe(415)
+    expect((await send('/api/v1/housing/')).status).toBe(413)
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+  }
 })
 
 test('pipelined requests are answered in their order', async () => {

@@ -57,6 +57,8 @@ test('a type is added, replaced, used and deleted', async () => {
 
 test('preconditions are honoured where they are given', async () => {
   const none = { 'if-none-match': '*' }
+  expectProblem(await api.put(`${types}/TNH`, town, { 'if-none-match': 'x' }), 400, 'malformed-request')
+  expectProblem(await api.delete(`${types}/TNH`, { 'if-none-match': 'x' }), 400, 'malformed-request')
   expectProblem(await api.put(`${types}/TNH`, town, { 'if-match': '*' }), 412, 'precondition-failed')
   expectProblem(await api.put(`${types}/TNH`, town, { 'if-match': '"x"' }), 412, 'precondition-failed')
   expectProblem(await api.delete(`${types}/TNH`, { 'if-match': '*' }), 412, 'precondition-failed')

@@ -226,7 +226,7 @@ export async function deleteHousing(db: Database, id: number, versions: Versions
 export const lockHouses = (tx: Database, ids: number[]) =>
   tx
     .selectFrom('housing.housing')
-    .select('id')
+    .select(['id', 'version'])
     .where(sql<SqlBool>`id = any (${ids}::int[])`)
     .orderBy('id')
     .forUpdate()

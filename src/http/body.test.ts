@@ -87,6 +87,13 @@ test('no type, and no body at all, is a 415', async () => {
   expect(patch.headers['accept-patch']).toBe('application/merge-patch+json, application/json')
 })
 
+test('a body in another encoding is a 415', async () => {
+  const encoded = (encoding: string) =>
+    api.send('POST', housing, json, { 'content-encoding': encoding, 'content-type': 'application/json' })
+  expectProblem(await encoded('gzip'), 415, 'unsupported-media-type')
+  expect((await encoded('identity')).statusCode).toBe(201)
+})
+
 test.each([
   ['nothing', ''],
   ['half a document', json.slice(0, -1)],

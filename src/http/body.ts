@@ -10,10 +10,12 @@ declare module 'fastify' {
 }
 
 const deepest = 32
+/** Members of one object: each that is unknown is told, so that there must not be any number of them. */
+const mostMembers = 50
 
 /**
  * Version 2 takes JSON in UTF-8 and nothing that two readers could understand differently: no other encoding, no
- * duplicate member, no depth that a recursive reader would choke on. Everything else is a 400, or a 415.
+ * duplicate member, no depth or breadth that a reader would choke on. Everything else is a 400, or a 415.
  */
 export function acceptStrictJson(app: FastifyInstance): void {
   app.decorateRequest('bytes', null)
@@ -26,12 +28,13 @@ export function acceptStrictJson(app: FastifyInstance): void {
 }
 
 async function parseStrictly(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
-  const { headers, method } = request
+  const { headers, method, routeOptions } = request
+  if (bytes.length === 0 && !routeOptions.schema?.body) return undefined
   request.bytes = bytes
   const type = headers['content-type'] ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
-  if (charset.toLowerCase() !== 'utf-8' || (/merge-patch/i.test(type) && method !== 'PATCH'))
-    throw unsupportedMediaType(method)
+  const isPlain = charset.toLowerCase() === 'utf-8' && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
+  if (!isPlain || (/merge-patch/i.test(type) && method !== 'PATCH')) throw unsupportedMediaType(method)
   const { text, value } = parseJson(bytes, strict)
   refuseAmbiguity(text)
   return value
@@ -60,7 +63,7 @@ export function parseJson(bytes: Buffer, { notUtf8, notJson }: JsonPolicy): { te
 
 const token = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g
 
-/** Throws where valid JSON repeats a member's name in one object, or nests too deep. */
+/** Throws where valid JSON repeats a member's name in one object, has too many of them, or nests too deep. */
 function refuseAmbiguity(json: string): void {
   const open: Set<string>[] = []
   let string = ''
@@ -71,9 +74,11 @@ function refuseAmbiguity(json: string): void {
     } else if (part === '}' || part === ']') {
       open.pop()
     } else if (part === ':') {
+      const names = open.at(-1) as Set<string>
       const name = JSON.parse(string)
-      if (open.at(-1)?.has(name)) throw new Problem('malformed-body', `The member ${string} must not occur twice.`)
-      open.at(-1)?.add(name)
+      if (names.has(name)) throw new Problem('malformed-body', `The member ${string} must not occur twice.`)
+      if (names.add(name).size > mostMembers)
+        throw new Problem('malformed-body', `An object must not have more than ${mostMembers} members.`)
     } else {
       string = part
     }

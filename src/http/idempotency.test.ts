@@ -97,12 +97,15 @@ test('a restoration is done once only, too', async () => {
   await api.post('/api/v2/housing', house)
   await api.patch('/api/v2/housing/1', { city: 'Oak Bay' }, { 'if-match': '*' })
   const key = { 'idempotency-key': randomUUID(), 'if-match': '*' }
-  const restore = () => api.send('POST', '/api/v2/housing/1/versions/1/restore', undefined, key)
+  const restore = (headers = {}) =>
+    api.send('POST', '/api/v2/housing/1/versions/1/restore', undefined, { ...key, ...headers })
   const first = await restore()
   expect(first.json().version).toBe(3)
   await api.patch('/api/v2/housing/1', { city: 'Saanich' }, { 'if-match': '*' })
-  const again = await restore()
-  expect(again.body).toBe(first.body)
-  expect(again.headers).toMatchObject({ 'idempotency-replayed': 'true', etag: '"1-3"' })
+  for (const headers of [{}, { 'content-type': 'application/json' }]) {
+    const again = await restore(headers)
+    expect(again.body).toBe(first.body)
+    expect(again.headers).toMatchObject({ 'idempotency-replayed': 'true', etag: '"1-3"' })
+  }
   expect((await api.get('/api/v2/housing/1')).json().city).toBe('Saanich')
 })

@@ -15,8 +15,8 @@ export interface Outcome {
 }
 
 /**
- * Does the work of a request, answers it, and gives Fastify the reply back. With an `Idempotency-Key` the work is done once only: its answer is stored
- * in the same transaction, and a repetition within 24 hours gets that answer, byte for byte.
+ * Does the work of a request, answers it, and gives Fastify the reply back. With an `Idempotency-Key` the work is done
+ * once only: its answer is stored in the same transaction, and a repetition within 24 hours gets it, byte for byte.
  */
 export async function answerOnce(
   db: Database,
@@ -24,7 +24,7 @@ export async function answerOnce(
   reply: FastifyReply,
   work: (db: Database) => Promise<Outcome>,
 ): Promise<never> {
-  const key = readKey(request.headers)
+  const key = readIdempotencyKey(request.headers)
   if (key === undefined) {
     const { status, headers, body } = await work(db)
     return reply.code(status).headers(headers).send(body) as never
@@ -51,7 +51,7 @@ export async function answerOnce(
 }
 
 /** The key of a request, if it has one. */
-function readKey(headers: IncomingHttpHeaders): string | undefined {
+export function readIdempotencyKey(headers: IncomingHttpHeaders): string | undefined {
   const header = headers['idempotency-key']
   if (header === undefined) return undefined
   const key = String(header).replace(/^"(.*)"$/, '$1')

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { constant } from './headers.ts'
 import { document, Problem } from './problems.ts'
+import { nextRequestId } from './request-log.ts'
 
 const second = 1000
 
@@ -34,7 +35,8 @@ export function refuseOutright({ originalUrl, raw }: FastifyRequest): Problem | 
 export function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   const problem = unparsable(error.code)
-  const body = JSON.stringify(document(problem))
+  const id = nextRequestId()
+  const body = JSON.stringify({ ...document(problem), request_id: id })
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     ...Object.entries({
@@ -42,6 +44,7 @@ export function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket): 
       'cache-control': 'no-store',
       'content-type': 'application/problem+json',
       'content-length': Buffer.byteLength(body),
+      'x-request-id': id,
       connection: 'close',
     }).map((header) => header.join(': ')),
   ]

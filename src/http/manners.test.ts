@@ -44,6 +44,10 @@ const requests: [
   [400, 'GET', `${housing}?x=1`],
   [400, 'GET', `${housing}/%zz`],
   [400, 'GET', '/%zz'],
+  [400, 'GET', `${housing}?city=%FF`],
+  [400, 'GET', '/api/v%32/housing?limit=0'],
+  [404, 'GET', '/api/v%32/housing/0'],
+  [404, 'GET', '/problem%73/nope'],
   [400, 'POST', housing, {}, '{'],
   [404, 'GET', '/nope'],
   [404, 'GET', '/api/v2/nope'],
@@ -77,7 +81,7 @@ test.each(requests)(
     const cached = status >= 400 || /^\/(live|ready)z/.test(url) ? 'no-store' : data
     expect(answer.headers['cache-control']).toBe(cached)
     if (status < 400) return
-    const inVersion2 = /^\/(api\/v2|problems)/.test(url)
+    const inVersion2 = /^\/(api\/v(2|%32)|problem(s|%73))/.test(url)
     expect(answer.headers['content-type']).toBe(inVersion2 ? 'application/problem+json' : 'application/json')
     if (inVersion2)
       expect(answer.json()).toMatchObject({
@@ -108,6 +112,18 @@ test('a plain X-Request-Id is taken, any other is replaced by one of ours', asyn
   const made = await Promise.all(hostile.map((id) => idOf(id)))
   for (const id of made) expect(id).toMatch(/^[\w-]{10,64}$/)
   expect(new Set(made).size).toBe(hostile.length)
+})
+
+test('pages of an allowed origin may read any answer, also one that no route gives', async () => {
+  for (const url of [housing, '/nope', '/api/v2/%', '/%', `/${'x'.repeat(8192)}`]) {
+    const { headers } = await api.get(url, { origin })
+    expect(headers, url).toMatchObject({
+      'access-control-allow-origin': origin,
+      vary: expect.stringMatching(/^Origin/),
+    })
+    expect((await api.get(url, { origin: 'http://other' })).headers).not.toHaveProperty('access-control-allow-origin')
+  }
+  expectProblem(await api.get(`/api/v2/%${'x'.repeat(8192)}`), 414, 'url-too-long')
 })
 
 test('pages of an allowed origin may read the headers that they need', async () => {
@@ -246,6 +262,7 @@ test('version 2 answers JSON, and only those who take it', async () => {
       'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
       'application/json;charset=utf-8',
       'a/b ,application/json ; q=0.5',
+      '',
     ],
   ])
     expect((await takes(accept)).statusCode, accept).toBe(200)
@@ -257,6 +274,8 @@ test('version 2 answers JSON, and only those who take it', async () => {
     'x',
     'application/json-seq',
     'xapplication/json',
+    'application/json;q=0',
+    '*/*;q=0.000, text/html',
   ])
     expectProblem(await takes(accept), 406, 'not-acceptable')
 })
@@ -289,6 +308,8 @@ test('what is over 1 KiB and has no ETag is compressed, as the client asks', asy
     const decoded = { gzip: gunzipSync, br: brotliDecompressSync }[encoding as 'gzip']?.(rawPayload) ?? rawPayload
     expect(decoded.toString()).toBe(plain.body)
   }
+  const contract = await api.get('/openapi.json', { 'accept-encoding': 'gzip' })
+  expect(contract.headers).toMatchObject({ 'content-encoding': 'gzip', 'content-type': 'application/json' })
   const small = await api.get(`${housing}?limit=1`, { 'accept-encoding': 'gzip' })
   expect([small.headers['content-encoding'], small.headers.vary]).toEqual([undefined, 'Origin'])
 })
@@ -324,8 +345,9 @@ test('an unknown problem is a problem', async () => {
 })
 
 test.each(['%', '%zz', '%f', '%FF', '%C3', '%ED%A0%80', '%u0041'])(
-  'the malformed escape %s is a 400 in a path',
+  'the malformed escape %s is a 400 in a path, and in a query of version 2',
   async (malformed) => {
+    expectProblem(await api.get(`${housing}?city=${malformed}`), 400, 'malformed-request')
     for (const path of [`${housing}/`, `${types}/`, '/problems/', '/api/v2/'])
       expectProblem(await api.get(path + malformed), 400, 'malformed-request')
     for (const path of ['/', '/api/v1/housing/', '/api/v1/housing_type/', '/docs/']) {

@@ -7,7 +7,7 @@ import { Problem } from './problems.ts'
 export type Tags = '*' | { weak: boolean; tag: string }[]
 
 const tag = '(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"'
-const list = new RegExp(`^\\s*${tag}(\\s*,\\s*${tag})*\\s*$`)
+const list = new RegExp(`^[\\s,]*${tag}(\\s*,[\\s,]*${tag})*[\\s,]*$`) // a list may have empty elements
 
 function parseTags(name: string, header: string): Tags {
   if (header.trim() === '*') return '*'
@@ -32,12 +32,14 @@ export const missingIfMatch = () =>
     'precondition-required',
     'Send the ETag of the version that you have seen as If-Match, so that nobody else’s change gets lost; or * for any.',
   )
+/** What the client has already, if it says so. */
+export const readIfNoneMatch = (headers: IncomingHttpHeaders): Tags | undefined =>
+  headers['if-none-match'] === undefined ? undefined : parseTags('If-None-Match', headers['if-none-match'])
+
 /** Whether the client has this representation already, so that 304 is the answer. */
 export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
-  const header = headers['if-none-match']
-  if (header === undefined) return false
-  const tags = parseTags('If-None-Match', header)
-  return tags === '*' || tags.some(({ tag }) => `"${tag}"` === etag)
+  const tags = readIfNoneMatch(headers)
+  return tags === '*' || (tags?.some(({ tag }) => `"${tag}"` === etag) ?? false)
 }
 
 /**

@@ -53,8 +53,8 @@ export const kinds = {
   ],
   'precondition-failed': [
     412,
-    'It has changed meanwhile',
-    'The resource is not, or no longer, in the version that `If-Match` names. Nothing was changed. The header `ETag` names the current version: read it, decide again, and repeat the change with that ETag.',
+    'The precondition does not hold',
+    'The resource is not, or no longer, in the version that `If-Match` names, or it is there and `If-None-Match` rules that out. Nothing was changed. The header `ETag` names the current version: read it, decide again, and repeat the change with that ETag.',
   ],
   'body-too-large': [413, 'The body is too large', 'Nothing was stored. `detail` says how large a body may be.'],
   'url-too-long': [414, 'The URL is too long', 'Path and query may have 8,192 bytes together.'],

@@ -65,7 +65,9 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 
 /** Status and headers of a failing answer, whatever its body's shape. */
 export function fail(problem: Problem, reply: FastifyReply): FastifyReply {
+  // Fastify closes where it leaves a body unread. Node reads on: else who is still sending sees a reset, not the answer.
   return reply
+    .removeHeader('connection')
     .code(problem.status)
     .headers({ 'cache-control': 'no-store', ...problem.with.headers })
     .serializer(JSON.stringify)

@@ -17,7 +17,10 @@ let requests = 0
 /** The caller's `X-Request-Id` where it is plain, else one of ours: the process's own part, and a number. */
 export function requestId({ headers }: IncomingMessage): string {
   const given = headers['x-request-id']
-  if (given !== undefined && /^[A-Za-z0-9_-]{1,64}$/.test(String(given))) return String(given)
+  return given !== undefined && /^[A-Za-z0-9_-]{1,64}$/.test(String(given)) ? String(given) : nextRequestId()
+}
+
+export function nextRequestId(): string {
   requests += 1
   return `${processId}-${requests}`
 }

@@ -30,7 +30,9 @@ export const noContent = (description: string, headers: Record<string, TSchema> 
 const always = {
   400: 'The request cannot be read, or a parameter is wrong.',
   406: 'The client takes no JSON.',
+  408: 'The request took too long to arrive.',
   414: 'The URL is too long.',
+  431: 'The headers are too large.',
   503: 'The database cannot be reached at the moment.',
   504: 'The database took too long.',
 }
@@ -38,13 +40,27 @@ const always = {
 /** The problems that a route can answer: its own, each with its reason there, and those of every route. */
 export const failures = <S extends number = never>(reasons = {} as Record<S, string>) =>
   Object.fromEntries(
-    Object.entries({ ...always, ...reasons }).map(([status, why]) => [status, problem(String(why))]),
+    Object.entries({ ...always, ...reasons }).map(([status, why]) => [status, problem(Number(status), String(why))]),
   ) as unknown as { [status in S | keyof typeof always]: TUnsafe<ProblemDocument> }
 
-const problem = (description: string) => ({
+const problem = (status: number, description: string) => ({
   description,
+  ...(headersOf[status] && { headers: headersOf[status] }),
   content: { 'application/problem+json': { schema: ref(ProblemDocument) } },
 })
+
+const RetryAfter = Type.Optional(Type.Integer({ description: 'After how many seconds to try again.' }))
+
+/** What comes with a problem of some statuses, where it can be told. */
+const headersOf: Record<number, Record<string, TSchema>> = {
+  409: { 'Retry-After': RetryAfter },
+  412: { ETag: Type.Optional(Type.String({ description: 'The present version of the resource.' })) },
+  415: {
+    'Accept-Post': Type.Optional(Type.String({ description: 'The media types that would be right.' })),
+    'Accept-Patch': Type.Optional(Type.String({ description: 'The media types that would be right.' })),
+  },
+  503: { 'Retry-After': RetryAfter },
+}
 
 /** Headers of answers, as the contract describes them. */
 export const ETag = Type.String({ description: 'Names this version of the resource, for If-Match and If-None-Match.' })

@@ -44,12 +44,32 @@ export const buildValidator = ((components: Record<string, AnySchema>) => {
   }
 }) as unknown as ValidatorFactory // its types know only Ajv's own functions
 
-/** Routes that describe no query take none. */
-export function refuseUnknownParameters(app: FastifyInstance): void {
+/** Refuses a wrong query before anything of the body is judged. Routes that describe no query take none. */
+export function refuseWrongParameters(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     route.schema = { querystring: Type.Object({}, { additionalProperties: false }), ...route.schema }
   })
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { originalUrl, routeOptions } = request
+    if (originalUrl.includes('%') && !isDecodable(originalUrl)) return done(notUtf8())
+    if (!routeOptions.schema?.body) return done() // Fastify judges the query next
+    const judge = request.getValidationFunction('querystring') as unknown as Judge
+    done(judge(request.query).error)
+  })
 }
+
+type Judge = (given: unknown) => { error?: Problem }
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const notUtf8 = () => new Problem('malformed-request', 'The query must be UTF-8, each % followed by two hex digits.')
 
 const dateTime =
   /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
@@ -61,11 +81,11 @@ export function isDateTime(text: string): boolean {
   return year >= 1000 && year <= 9998 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
-/** The same instant with the offset Z, to the last digit: Postgres takes no offset of 16 hours or more. */
+/** The same instant with the offset Z, as Postgres takes it: no offset of 16 hours or more, and cut to microseconds. */
 export function inUtc(dateTime: string): string {
   const [fraction = ''] = /\.\d+/.exec(dateTime) ?? []
   const seconds = new Date(dateTime.replace(fraction, '').toUpperCase()).toISOString()
-  return `${seconds.slice(0, 19)}${fraction}Z`
+  return `${seconds.slice(0, 19)}${fraction.slice(0, 7)}Z`
 }
 
 const integersOf = ({ properties }: TObject): string[] =>

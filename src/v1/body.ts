@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type JsonPolicy, parseJson } from '../http/body.ts'
 import { Problem } from '../http/problems.ts'
@@ -7,6 +8,15 @@ const policy: JsonPolicy = {
   notUtf8: () => new Problem('malformed-body', 'There was an error parsing the body'),
   notJson: (reason) =>
     invalid([{ type: 'json_invalid', loc: ['body', 0], msg: 'JSON decode error', input: {}, ctx: { error: reason } }]),
+}
+
+const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/
+
+/** Hides a Content-Type that is no media type, which Fastify would refuse before it looks for the route. */
+export function excuseContentType({ headers }: IncomingMessage): void {
+  const { 'content-type': type = '' } = headers
+  if (mediaType.test(type)) return
+  headers['content-type'] = type.trim() === '' ? undefined : 'application/octet-stream'
 }
 
 /** Version 1 reads JSON also where no type is given, and takes any other type for a body that is not an object. */

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, onSendHookHandler } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
 import { onViolation } from '../database/errors.ts'
@@ -6,6 +6,7 @@ import { insertHousing } from '../housing/queries.ts'
 import type { HousingTypes } from '../housing-types/memory.ts'
 import type { HousingTypeRow } from '../housing-types/queries.ts'
 import { Problem } from '../http/problems.ts'
+import { plainJson } from '../http/representation.ts'
 import { ref } from '../http/routes.ts'
 import { acceptJsonAsVersion1 } from './body.ts'
 import { findV1Housing, type V1HousingRow } from './queries.ts'
@@ -107,13 +108,6 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
       return asV1Housing(created)
     },
   )
-}
-
-/** Fastify adds a charset to the type of JSON, which version 1 never sent. */
-export const plainJson: onSendHookHandler = (_request, reply, _payload, done) => {
-  if (reply.getHeader('content-type') === 'application/json; charset=utf-8')
-    reply.header('content-type', 'application/json')
-  done()
 }
 
 const asV1Housing = ({ address, street, city, postal_code, housing_type_id, id }: V1HousingRow) => ({

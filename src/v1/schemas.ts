@@ -8,6 +8,14 @@ const house = {
   housing_type_id: Type.Integer({ examples: [1] }),
 }
 
+const example = {
+  address: '1207',
+  street: 'Douglas Street',
+  city: 'Victoria',
+  postal_code: 'V8V 1A1',
+  housing_type_id: 1,
+}
+
 const line = (example: string) => Type.String({ pattern: '^[^\\u0000]{0,50} *$', examples: [example] })
 
 /** A house as a client sends it. These rules only document those of `readHouse`. */
@@ -19,13 +27,16 @@ export const V1NewHousing = Type.Object(
     postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8V 1A1'] }),
     housing_type_id: Type.Integer({ minimum: -2147483648, maximum: 2147483647, examples: [1] }),
   },
-  { $id: 'V1NewHousing' },
+  { $id: 'V1NewHousing', examples: [example] },
 )
-export const V1Housing = Type.Object({ ...house, housing_id: Type.Integer() }, { $id: 'V1Housing' })
+export const V1Housing = Type.Object(
+  { ...house, housing_id: Type.Integer({ examples: [17] }) },
+  { $id: 'V1Housing', examples: [{ ...example, housing_id: 17 }] },
+)
 
 export const V1HousingType = Type.Object(
   { code: Type.String(), description: Type.String(), housing_type_id: Type.Integer() },
-  { $id: 'V1HousingType' },
+  { $id: 'V1HousingType', examples: [{ code: 'SFD', description: 'Single Family Housing', housing_type_id: 1 }] },
 )
 
 export const V1Failure = Type.Object(

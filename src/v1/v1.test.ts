@@ -102,6 +102,9 @@ test('integers have 64 bits, and none is negative', async () => {
       }),
     ])
   }
+  const both = await api.get(`${types}?skip=${most}0&limit=${most}0`)
+  expect(both.body.match(/"ctx":\{"le":9223372036854775807\}/g)).toHaveLength(2)
+  expect((await api.post(houses, '{"le":9223372036854776000}')).body).not.toContain(most)
   for (const text of ['-1', ' -01 ', `-${most}0`])
     expectItems(
       await api.get(`${types}?skip=x&limit=${encodeURIComponent(text)}`),
@@ -391,6 +394,7 @@ test('a body is read as JSON without a type, and with any type of JSON', async (
     expect((await send(JSON.stringify(house), { 'content-type': type })).json(), type).toMatchObject(house)
   expect((await send(Buffer.from(JSON.stringify(house)))).json()).toMatchObject(house)
   expect((await send(Buffer.from(`\ufeff${JSON.stringify(house)}`))).json()).toMatchObject(house)
+  expect((await send(JSON.stringify(house), { 'content-type': ' ' })).json()).toMatchObject(house)
 })
 
 test('a body of any other type is no object', async () => {
@@ -398,6 +402,7 @@ test('a body of any other type is no object', async () => {
   for (const type of [
     ...['text/plain', 'text/json', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '*/*'],
     ...['application/jsonp', 'application/json5', 'application/xjson', 'application/octet-stream', 'image/svg+json'],
+    ...['json', '/json', 'application/', 'application/json/x', '"application/json"', 'a b', ';'],
   ])
     expectItems(await send(json, { 'content-type': type }), item('model_attributes_type', ['body'], notAnObject, json))
   const binary = (await send(Buffer.from([0xff, 0xfe]), { 'content-type': 'image/png' })).json()
@@ -550,16 +555,14 @@ test('another method is a 405 with Allow, before anything else is judged', async
     '/redoc',
   ]
   for (const url of reads)
-    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const) {
-      const answer = await app.inject({
-        method: method as 'POST',
-        url,
-        payload: '{',
-        headers: { 'content-type': 'text/x' },
-      })
-      expectJson(answer, 405, '{"detail":"Method Not Allowed"}')
-      expect(answer.headers.allow).toBe('GET, HEAD')
-    }
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const)
+      for (const type of ['text/x', 'nonsense', '']) {
+        const answer = await api.send(method as 'POST', url, '{', { 'content-type': type })
+        expectJson(answer, 405, '{"detail":"Method Not Allowed"}')
+        expect(answer.headers.allow).toBe('GET, HEAD')
+      }
+  expectJson(await api.post('/nope', '{', { 'content-type': 'nonsense' }), 404, '{"detail":"Not Found"}')
+  expect((await api.post('/api/v1/housing', '{', { 'content-type': '' })).statusCode).toBe(307)
   for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'PROPFIND'] as const) {
     const answer = await app.inject({ method: method as 'GET', url: houses })
     expect(answer.statusCode).toBe(405)

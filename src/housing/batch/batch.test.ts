@@ -83,6 +83,39 @@ test('all that is wrong with the operations is told at once, and nothing is done
   expect(await list()).toEqual([])
 })
 
+test('a body that is wrong is so by its first wrong operation', async () => {
+  const answer = await batch([create, { ...create, house: {} }, { op: 'delete' }])
+  expect(answer.statusCode).toBe(422)
+  expect(answer.json().index).toBe(1)
+  expect((await batch([])).json()).not.toHaveProperty('index')
+})
+
+test('what is wrong all over is told soon, and a thousand times at most', async () => {
+  const started = performance.now()
+  expectProblem(await batch(Array(2_000_000).fill(0)), 422, 'invalid-body', ['/operations'])
+  const wrong = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`m${i}`, 0]))
+  const answer = await batch(Array(1000).fill({ op: 'create', house: wrong }))
+  expect(answer.statusCode).toBe(422)
+  expect(answer.json().errors).toHaveLength(1000)
+  expect(performance.now() - started).toBeLessThan(10_000)
+})
+
+test('a conflict within a batch tells the version that there still is', async () => {
+  await batch([create])
+  const update = { op: 'update', id: 1, version: 1, house: { city: 'Oak Bay' } }
+  const remove = { op: 'delete', id: 1, version: 1 }
+  for (const operations of [
+    [update, { ...update, house: { city: 'Sooke' } }],
+    [remove, { ...update, version: 2 }],
+    [remove, remove],
+  ]) {
+    const answer = await batch(operations)
+    expectProblem(answer, 409, 'version-conflict')
+    expect(answer.json()).toMatchObject({ index: 1, current_version: 1 })
+  }
+  expect(await list()).toMatchObject([{ id: 1, version: 1, city: 'Victoria' }])
+})
+
 test('a thousand operations of full length fit, and four MiB are the limit', async () => {
   const long = { ...house, address: '😀'.repeat(50), street: '😀'.repeat(50), city: '😀'.repeat(50) }
   const answer = await batch(Array(1000).fill({ op: 'create', house: long }))

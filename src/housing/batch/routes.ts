@@ -1,21 +1,26 @@
+import type { preValidationAsyncHookHandler } from 'fastify'
 import type { Database } from '../../database/database.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../http/idempotency.ts'
 import { Problem } from '../../http/problems.ts'
 import { answer, failures, type Routes, ref } from '../../http/routes.ts'
-import { deleteHousing, findHousing, insertHousing, lockHouses, updateHousing } from '../queries.ts'
+import { deleteHousing, insertHousing, lockHouses, updateHousing } from '../queries.ts'
 import { asStored } from '../schemas.ts'
 import { unknownHousingType } from '../unknown-housing-type.ts'
-import { Batch, type BatchResult, BatchResults, batchShapes, exampleResults, type Operation } from './schemas.ts'
+import { Batch, type BatchResult, BatchResults, batchShapes, exampleResults, most, type Operation } from './schemas.ts'
 
 /** Many writes, of which all are done or none. */
 export const batchRoutes: Routes = async (app, { db }) => {
   for (const shape of batchShapes) app.addSchema(shape)
+  app.setErrorHandler((error) => {
+    throw ofOneOperation(error)
+  })
 
   app.post(
     '/batch',
     {
       bodyLimit: 4 * 1024 * 1024,
+      preValidation: refuseTooMany,
       schema: {
         tags: ['Housing'],
         operationId: 'batchHousing',
@@ -42,21 +47,22 @@ export const batchRoutes: Routes = async (app, { db }) => {
         inTransaction(db, async (tx) => {
           const { operations } = request.body
           // In one order everywhere, so that batches do not wait for each other in a circle.
-          await lockHouses(
+          const locked = await lockHouses(
             tx,
             operations.flatMap((operation) => ('id' in operation ? [operation.id] : [])),
           )
+          const before = new Map(locked.map(({ id, version }) => [id, version]))
           const results: BatchResult[] = []
           for (const [index, operation] of operations.entries())
-            results.push(await perform(tx, operation).catch(at(index)))
+            results.push(await perform(tx, operation, before).catch(at(index)))
           return { status: 200, headers: {}, body: { results } }
         }),
       ),
   )
 }
 
-/** Does one operation. Throws its problem. */
-async function perform(tx: Database, operation: Operation): Promise<BatchResult> {
+/** Does one operation. Throws its problem, in which a house's version is the one `before` the batch. */
+async function perform(tx: Database, operation: Operation, before: Map<number, number>): Promise<BatchResult> {
   const { op } = operation
   if (op === 'create') {
     const house = await insertHousing(tx, asStored(operation.house)).catch(
@@ -66,23 +72,46 @@ async function perform(tx: Database, operation: Operation): Promise<BatchResult>
   }
   const { id, version } = operation
   if (op === 'delete') {
-    if (!(await deleteHousing(tx, id, [version]))) throw await conflict(tx, id, version)
+    if (!(await deleteHousing(tx, id, [version]))) throw conflict(id, version, before.get(id))
     return { op, id, version: version + 1 }
   }
   const house = await updateHousing(tx, id, [version], asStored(operation.house)).catch(
     unknownHousingType(operation.house, '/house/housing_type'),
   )
-  if (!house) throw await conflict(tx, id, version)
+  if (!house) throw conflict(id, version, before.get(id))
   return { op, id, version: house.version, house }
 }
 
 /** Why an operation found nothing to change. */
-async function conflict(tx: Database, id: number, version: number): Promise<Problem> {
-  const current = await findHousing(tx, id)
-  if (!current) return new Problem('not-found', `No house has the id ${id}.`)
-  const detail = `The house ${id} is not in version ${version}: read it again, then repeat the batch.`
-  return new Problem('version-conflict', detail, { members: { current_version: current.version } })
+function conflict(id: number, version: number, current: number | undefined): Problem {
+  if (current === undefined) return new Problem('not-found', `No house has the id ${id}.`)
+  const detail =
+    current === version
+      ? `An operation before it changed the house ${id}, so that it is not in version ${version} any more.`
+      : `The house ${id} is not in version ${version}: read it again, then repeat the batch.`
+  return new Problem('version-conflict', detail, { members: { current_version: current } })
 }
+
+/** Before each of them is judged, as two million operations that are all wrong fit into a body. */
+const refuseTooMany: preValidationAsyncHookHandler = async ({ body }) => {
+  const { operations } = (body ?? {}) as { operations?: unknown }
+  if (!Array.isArray(operations) || operations.length <= most) return
+  const detail = `must be 1 to ${most} operations, not ${operations.length}.`
+  throw new Problem('invalid-body', `/operations ${detail}`, {
+    errors: [{ pointer: '/operations', code: 'maxItems', detail }],
+  })
+}
+
+/** A body that is wrong is so by its first wrong operation. */
+function ofOneOperation(error: unknown): unknown {
+  if (!(error instanceof Problem) || error.with.members?.index !== undefined) return error
+  const [first] = (error.with.errors ?? []) as { pointer?: string }[]
+  const [, index] = /^\/operations\/(\d+)/.exec(first?.pointer ?? '') ?? []
+  return index === undefined ? error : withIndex(error, Number(index))
+}
+
+const withIndex = ({ code, message, with: extra }: Problem, index: number) =>
+  new Problem(code, message, { ...extra, members: { index, ...extra.members } })
 
 /** Says of a problem which operation it is about; lets anything else pass. */
 const at =

@@ -88,6 +88,22 @@ test('only the fields that are named are answered, and the exact number where it
   expect(await list({ cursor: page.next, fields: 'id', limit: 5 })).toEqual({ items: [{ id: 3 }], next: null })
 })
 
+test('the longest filters that there can be fit into a cursor', async () => {
+  const longest = '\u{1F600}'.repeat(50)
+  const blank = ' '.repeat(25)
+  await store(Array.from({ length: 2 }, () => ({ city: longest, street: `"${longest.slice(2)}` })))
+  const filters = {
+    city: blank + longest + blank,
+    street: `${blank}"${longest.slice(2)}`,
+    postal_code: 'v8v1a1'.padStart(50),
+    housing_type: Array(100).fill('SFD').join(),
+    updated_since: '2000-01-01T00:00:00.123456789+23:59',
+  }
+  const { items, next } = await list({ ...filters, sort: 'city', limit: 1 })
+  expect(items).toHaveLength(1)
+  expect((await list({ cursor: next })).items).toMatchObject([{ id: 2 }])
+})
+
 test('the header Link leads to the first and to the next page, with all that was asked', async () => {
   await store([{}, {}, {}])
   const first = await api.get('/api/v2/housing?limit=2&sort=-id&city=victoria&fields=id')
@@ -116,6 +132,7 @@ test.each([
   ['postal_code=%00', ['postal_code']],
   ['housing_type=sfd', ['housing_type']],
   ['city=', ['city']],
+  [`city=x${'+'.repeat(100)}`, ['city']],
   ['updated_since=yesterday', ['updated_since']],
   ['updated_since=2026-02-30T00:00:00Z', ['updated_since']],
   ['updated_since=2026-02-03T00:00:00', ['updated_since']],

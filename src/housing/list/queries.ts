@@ -73,7 +73,8 @@ function conditions({ filters, words, types }: Condition): Expression<SqlBool>[]
   const all: Expression<SqlBool>[] = []
   if (postal_code !== undefined) all.push(inArea(postal_code))
   if (city !== undefined) all.push(sql`lower(h.city) = lower(${trimmed(city)})`)
-  if (street !== undefined) all.push(startsWith(sql`lower(h.street) collate "C"`, sql`lower(${street})`))
+  if (street !== undefined)
+    all.push(startsWith(sql`lower(h.street) collate "C"`, sql`lower(${street.replace(/^ +/, '')})`))
   if (types) all.push(sql`h.housing_type_id = any (${types}::int[])`)
   if (updated_since !== undefined) all.push(sql`h.updated_at >= ${inUtc(updated_since)}::timestamptz`)
   if (words) {

@@ -10,6 +10,9 @@ const anyMember = `(${members.join('|')})`
 /** What the list can be sorted by, each also descending with `-`; the id breaks ties in the same direction. */
 export const sorts = ['id', 'city', 'postal_code', 'updated_at'] as const
 
+/** Text to search for, short enough to fit into a cursor with all that it may need to be escaped. */
+const Searched = (what: string, example: string) => Type.String({ ...Text(what, example), maxLength: 100 })
+
 /** The filters, as they are in the query and in a cursor. All that are given must hold. */
 export const filters = {
   postal_code: Type.Optional(
@@ -20,8 +23,8 @@ export const filters = {
       examples: ['V8W'],
     }),
   ),
-  city: Type.Optional(Text('The whole name of the city, in any case', 'victoria')),
-  street: Type.Optional(Text('How the street begins, in any case', 'douglas')),
+  city: Type.Optional(Searched('The whole name of the city, in any case', 'victoria')),
+  street: Type.Optional(Searched('How the street begins, in any case', 'douglas')),
   housing_type: Type.Optional(
     Type.String({
       pattern: '^[A-Z]{3}(,[A-Z]{3}){0,99}$',

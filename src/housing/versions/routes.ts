@@ -70,6 +70,8 @@ export const versionRoutes: Routes = async (app, { db }) => {
             404: 'No house ever had this id, or it never had this version.',
             409: `The version is a deletion, or its housing type is gone. ${keyFailures[409]}`,
             412: 'The house is in another version than If-Match names.',
+            413: 'The body is too large.',
+            415: 'There is a body, and it is no JSON.',
             422: 'The Idempotency-Key belongs to another request.',
             428: 'If-Match is missing, and the house is not deleted.',
           }),

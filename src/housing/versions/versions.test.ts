@@ -79,6 +79,8 @@ test('an earlier instant shows the house as it stood, without an ETag, and not t
   expect(then.headers['cache-control']).toBe('no-store')
   expect((await asOf(Date.parse(second.updated_at) - 1)).json()).toEqual(first)
   expect((await asOf(second.updated_at)).json()).toEqual(second)
+  const justBefore = new Date(Date.parse(second.updated_at) - 1).toISOString().replace('Z', '999999Z')
+  expect((await api.get(`/api/v2/housing/1?as_of=${justBefore}`)).json()).toEqual(first)
   expect((await asOf(Date.now() + 500)).json()).toEqual(second)
   expectProblem(await asOf(Date.parse(first.updated_at) - 1), 404, 'not-found')
   expectProblem(await asOf(Date.now() + 5000), 400, 'invalid-parameter', ['as_of'])

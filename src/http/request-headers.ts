@@ -1,0 +1,24 @@
+import type { FastifyInstance, onRequestHookHandler } from 'fastify'
+import { readIdempotencyKey } from './idempotency.ts'
+import { readIfMatch, readIfNoneMatch } from './preconditions.ts'
+
+/** Throws where the header is there and malformed. */
+const readers = new Map<string, typeof readIfMatch | typeof readIdempotencyKey>([
+  ['If-Match', readIfMatch],
+  ['If-None-Match', readIfNoneMatch],
+  ['Idempotency-Key', readIdempotencyKey],
+])
+
+/** Refuses malformed headers before anything else is judged, on the routes whose contract has them. */
+export function refuseMalformedHeaders(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    const { properties = {} } = (route.schema?.headers ?? {}) as { properties?: object }
+    const read = Object.keys(properties).flatMap((name) => readers.get(name) ?? [])
+    if (read.length === 0) return
+    const judge: onRequestHookHandler = ({ headers }, _reply, done) => {
+      for (const header of read) header(headers)
+      done()
+    }
+    route.onRequest = [[route.onRequest ?? []].flat(), judge].flat()
+  })
+}
