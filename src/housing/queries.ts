@@ -13,7 +13,7 @@ export interface HousingValues {
   type: { code: string } | { id: number }
 }
 
-/** A house as every version of the API answers it, a member or two too many for each. */
+/** A house as it is answered. */
 export type HousingRow = Awaited<ReturnType<ReturnType<typeof houses>['executeTakeFirstOrThrow']>>
 
 /** Which versions of a house a write is meant for: those named, or whatever is there. */
@@ -25,7 +25,6 @@ const columns = [
   'h.street',
   'h.city',
   'h.postal_code',
-  'h.housing_type_id',
   't.code as housing_type',
   'h.version',
   'h.created_at',
@@ -182,8 +181,8 @@ const insertSeveral = statement('insert_several_housing', (db, { json }: { json:
       select id, address, street, city, postal_code, housing_type_id from given
       returning *
     )
-    select given.n::int, h.id, h.address, h.street, h.city, h.postal_code, h.housing_type_id, given.housing_type,
-      h.version, h.created_at, h.updated_at
+    select given.n::int, h.id, h.address, h.street, h.city, h.postal_code, given.housing_type, h.version, h.created_at,
+      h.updated_at
     from h join given using (id)`.compile(db),
 )
 

@@ -40,11 +40,15 @@ function parse(json: string): unknown {
 export const wrongCursor = (detail: string): Problem =>
   new Problem('invalid-parameter', `cursor: ${detail}`, { errors: [{ parameter: 'cursor', code: 'cursor', detail }] })
 
-/** The header Link (RFC 8288) of a page: the queries that lead to the first and to the next one, if there is one. */
-export function link(path: string, first: Record<string, string | number>, next?: Record<string, string | number>) {
-  const to = (rel: string, query: Record<string, string | number>) =>
-    `<${path}?${Object.entries(query).map(asParameter).join('&')}>; rel="${rel}"`
-  return [to('first', first), ...(next ? [to('next', next)] : [])].join(', ')
-}
+type Query = Record<string, string | number | undefined>
 
-const asParameter = ([name, value]: [string, string | number]) => `${name}=${encodeURIComponent(value)}`
+/** The header Link (RFC 8288) of a page: the queries that lead to the first and to the next one, if there is one. */
+export const link = (path: string, first: Query, next?: Query): string =>
+  `<${path}?${written(first)}>; rel="first"${next ? `, <${path}?${written(next)}>; rel="next"` : ''}`
+
+function written(query: Query): string {
+  let text = ''
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) text += `${text && '&'}${name}=${encodeURIComponent(value)}`
+  return text
+}

@@ -105,7 +105,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
       const created = await insertHousing(db, { ...house, type: { id: housing_type_id } }).catch(
         onViolation('fk_housing_type', () => new Problem('unknown-housing-type', 'Invalid housing_type_id')),
       )
-      return asV1Housing(created)
+      return asV1Housing({ ...created, housing_type_id })
     },
   )
 }

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { decodeCursor, wrongCursor } from '../../http/paging.ts'
 import { checker } from '../../http/validation.ts'
-import { type Filters, filters, Sort } from './schemas.ts'
+import { type Filters, filters, filtersOf, type ListQuery, Sort } from './schemas.ts'
 
 /** Where a page ended: what was asked for, and the sort key and id of its last house. */
 const Cursor = Type.Object(
@@ -12,7 +12,14 @@ const Cursor = Type.Object(
   },
   { additionalProperties: false },
 )
-export type Cursor = Static<typeof Cursor>
+type Cursor = Static<typeof Cursor>
+
+/** A list, and where in it a page begins: after a house's sort key and id, or at the beginning. */
+export interface Place {
+  sort: Sort
+  filters: Filters
+  after: (string | number)[] | undefined
+}
 
 const isCursor = checker(Cursor)
 const isId = checker(Type.Integer({ minimum: -2147483648, maximum: 2147483647 }))
@@ -33,12 +40,11 @@ function isPosition(cursor: unknown): cursor is Cursor {
 }
 
 /** Reads a cursor. Throws a problem where the request names another order or another filter than it carries. */
-export function readCursor(text: string, given: { sort: Sort | undefined; filters: Filters }): Cursor {
-  const cursor = decodeCursor(text, isPosition)
-  for (const [name, value] of Object.entries({ ...given.filters, ...(given.sort && { sort: given.sort }) })) {
-    const carried = name === 'sort' ? cursor.sort : cursor.filters[name as keyof Filters]
-    if (value !== carried)
+export function readCursor(text: string, query: ListQuery): Place {
+  const { sort, filters, after } = decodeCursor(text, isPosition)
+  const carried = { ...filtersOf(filters), sort }
+  for (const [name, value] of Object.entries({ ...filtersOf(query), sort: query.sort }))
+    if (value !== undefined && value !== carried[name as keyof typeof carried])
       throw wrongCursor(`It belongs to a list with another ${name}: leave ${name} out, or start anew.`)
-  }
-  return cursor
+  return { sort, filters: filtersOf(filters), after }
 }

@@ -36,7 +36,12 @@ export async function resolve(db: Database, filters: Filters): Promise<Condition
 /** One page of the houses that the condition holds for, beginning after a position: a page's last sort key and id. */
 export function listHousing(
   db: Database,
-  { condition, sort, after, limit }: { condition: Condition; sort: Sort; after?: (string | number)[]; limit: number },
+  {
+    condition,
+    sort,
+    after,
+    limit,
+  }: { condition: Condition; sort: Sort; after?: (string | number)[] | undefined; limit: number },
 ) {
   const code = onlyCode(condition)
   if (code && sort === 'id' && !after)

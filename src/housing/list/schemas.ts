@@ -43,8 +43,17 @@ export const filters = {
   ),
 }
 
-const Filters = Type.Object(filters)
-export type Filters = Static<typeof Filters>
+export type Filters = { [Name in keyof typeof filters]?: string | undefined }
+
+/** Named one by one, which costs a fraction of copying the rest of a query. */
+export const filtersOf = ({ postal_code, city, street, housing_type, updated_since, q }: Filters): Filters => ({
+  postal_code,
+  city,
+  street,
+  housing_type,
+  updated_since,
+  q,
+})
 
 export const Sort = Type.Enum(
   sorts.flatMap((sort) => [sort, `-${sort}` as const]),

@@ -63,4 +63,4 @@ export const undeleteHousing = (db: Database, { id, address, street, city, posta
     .onConflict((there) => there.column('id').doNothing())
     .returning(['id', 'address', 'street', 'city', 'postal_code', 'version', 'created_at', 'updated_at'])
     .returning(sql<string>`${housing_type}`.as('housing_type'))
-    .executeTakeFirst() satisfies Promise<Partial<HousingRow> | undefined>
+    .executeTakeFirst() satisfies Promise<HousingRow | undefined>
