@@ -26,13 +26,15 @@ USER 1000:1000
 CMD ["tsx", "watch", "src/main.ts"]
 
 FROM packages AS build
+COPY scripts/blank-database.mjs scripts/
+RUN node scripts/blank-database.mjs
 COPY tsconfig.json ./
 COPY scripts/build.mjs scripts/
 COPY src src
 RUN npm run build
 WORKDIR /image
 RUN adduser -S -D -H -h /app -u 10001 -G root -g 'Sample API' appuser \
- && mkdir app etc data && mv /app/dist app && cp /etc/passwd etc
+ && mkdir app etc data && mv /app/dist app && mv /app/blank-database.tar.gz app/dist && cp /etc/passwd etc
 COPY package.json openapi.json app/
 COPY db/migrations app/db/migrations
 RUN chmod -R u=rwX,go=rX . && chmod 770 data

@@ -91,8 +91,10 @@ describe('what is in the image', () => {
     expect(inPackages.filter((path) => !forProduction(path))).toEqual(['app/node_modules/.package-lock.json'])
     expect(paths.filter((path) => /\.map$|\.d\.[cm]?ts$|\/test\//.test(path))).toEqual([])
 
-    const compiled = paths.filter((path) => /^app\/dist\/(main|[a-z]+-[0-9A-Z]{8})\.js$/.test(path))
-    expect(compiled).toContain('app/dist/main.js')
+    const compiled = paths.filter((path) =>
+      /^app\/dist\/((main|[a-z]+-[0-9A-Z]{8})\.js|blank-database\.tar\.gz)$/.test(path),
+    )
+    expect(compiled).toEqual(expect.arrayContaining(['app/dist/main.js', 'app/dist/blank-database.tar.gz']))
     expect(paths.filter((path) => !inPackages.includes(path) && !compiled.includes(path)).toSorted()).toEqual(
       [
         'app/openapi.json',

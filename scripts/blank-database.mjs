@@ -1,0 +1,7 @@
+// Makes blank-database.tar.gz: what the embedded database of an image starts from, where it lies in dist/.
+import { writeFile } from 'node:fs/promises'
+import { PGlite } from '@electric-sql/pglite'
+
+const lite = await PGlite.create()
+await writeFile('blank-database.tar.gz', (await lite.dumpDataDir('gzip')).stream())
+await lite.close()
