@@ -21,14 +21,34 @@ export function reliable(
   pool: pg.Pool,
   { names, deadline }: { names?: ReadonlyMap<string, string>; deadline?: number } = {},
 ): ReliablePool {
+  const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
   pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
-  pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query rejects
+  pool.on('connect', (client) => {
+    client.on('error', () => {}) // one in use: its query rejects
+    connections.set(client, connectionOver(client, names, deadline))
+  })
   const connect = async () => {
     const client = await pool.connect().catch((error) => {
       throw new Unreachable(error)
     })
-    let lost: ConnectionLost | Unreachable | undefined
-    const query = async (text: string, values: readonly unknown[]) => {
+    return connections.get(client) as Connection
+  }
+  return {
+    connect: connect as unknown as PostgresPool['connect'],
+    end: () => pool.end(),
+    async ask(text, values = []) {
+      const { query, release } = await connect()
+      return query(text, values).finally(release)
+    },
+  }
+}
+
+type Connection = ReturnType<typeof connectionOver>
+
+function connectionOver(client: pg.PoolClient, names?: ReadonlyMap<string, string>, deadline?: number) {
+  let lost: ConnectionLost | Unreachable | undefined
+  return {
+    async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
       if (lost) throw lost // a ROLLBACK would only wait for the dead
       try {
         return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
@@ -38,16 +58,8 @@ export function reliable(
         lost = code && outdated.test(code) ? new Unreachable(error) : new ConnectionLost(error)
         throw lost
       }
-    }
-    return { query, release: () => client.release(lost) }
-  }
-  return {
-    connect: connect as unknown as PostgresPool['connect'],
-    end: () => pool.end(),
-    async ask(text, values = []) {
-      const { query, release } = await connect()
-      return query(text, values).finally(release)
     },
+    release: () => client.release(lost),
   }
 }
 
