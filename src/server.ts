@@ -31,7 +31,7 @@ import { v1Routes } from './v1/routes.ts'
 
 /** What the API needs of the process around it. */
 export interface ServerOptions {
-  database: Pick<OpenDatabase, 'db' | 'isAnswering' | 'listen'>
+  database: Pick<OpenDatabase, 'db' | 'takesWrites' | 'listen'>
   readiness: Readiness
   log: Log
   origins: string[] | '*'
@@ -85,12 +85,12 @@ export async function createServer({ database, readiness, log, origins, trustPro
   })
   await describe(app, version)
 
-  const { db, isAnswering, listen } = database
+  const { db, takesWrites, listen } = database
   const types = new HousingTypes(
     db,
     listen('housing_types', (line) => log.info(line)),
   )
-  await app.register(health, { isAnswering, readiness })
+  await app.register(health, { takesWrites, readiness })
   await app.register(problemPages)
   app.get('/', { schema: greeting, onSend: plainJson }, async () => ({ message: 'Sample API' }))
   await app.register(

@@ -54,7 +54,7 @@ export const apiOver = (database: ServerOptions['database'], options: Partial<Se
 /** For what needs no data. */
 export const noDatabase = {
   db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }) as Database,
-  isAnswering: async () => false,
+  takesWrites: async () => false,
   listen: () => new Notices(),
 }
 

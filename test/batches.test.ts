@@ -200,3 +200,21 @@ test('a connection whose prepared statements are gone is replaced', async () => 
   for (let i = 0; i < 10; i++) await api.get(`/api/v2/housing/${id}`)
   expect((await api.get(`/api/v2/housing/${id}`)).statusCode).toBe(200)
 })
+
+test('on a server that has become a standby writes are refused, reads go on, and it is not ready', async () => {
+  const { id } = (await post('a')).json()
+  const name = new URL(url).pathname.slice(1)
+  const readOnly = async (value: string) => {
+    await other.query(`alter database ${name} set default_transaction_read_only = ${value}`)
+    await other.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sample-api'")
+  }
+  await readOnly('on')
+  expect((await api.get('/readyz')).statusCode).toBe(503)
+  expect((await api.get(`/api/v2/housing/${id}`)).statusCode).toBe(200)
+  expectProblem(await post('b'), 503, 'unavailable')
+  expectProblem(await api.delete(`/api/v2/housing/${id}`, { 'if-match': '*' }), 503, 'unavailable')
+  await other.query(`alter database ${name} reset default_transaction_read_only`)
+  // Each write that is refused takes the connection with it that was to the standby.
+  await expect.poll(async () => (await post('c')).statusCode).toBe(201)
+  await expect.poll(async () => (await api.get('/readyz')).statusCode).toBe(200)
+})

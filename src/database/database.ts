@@ -17,8 +17,8 @@ export interface OpenDatabase {
   db: Database
   /** Where the data is, for people: a server's address or a folder. */
   where: string
-  /** Whether it answers within a second, admitted or not. */
-  isAnswering(): Promise<boolean>
+  /** Whether it answers within a second, and is no standby; admitted or not. */
+  takesWrites(): Promise<boolean>
   /** Lends one connection without deadlines, for migrations. */
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
   /** Listens to a channel of NOTIFY until the database is closed, and tells when that begins and ends. */
@@ -38,7 +38,7 @@ export async function openDatabase(settings: Config['database'], admit = () => {
     const listeners: Listener[] = []
     return {
       db,
-      isAnswering: () => answers(pool),
+      takesWrites: () => isPrimary(pool),
       where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
       async withClient(use) {
         const client = migrationClient(settings)
@@ -73,7 +73,7 @@ export async function openDatabase(settings: Config['database'], admit = () => {
   const db = kysely(connections, admit)
   return {
     db,
-    isAnswering: () => answers(connections),
+    takesWrites: () => isPrimary(connections),
     where: `embedded Postgres in ${folder}`,
     async withClient(use) {
       const client = await pool.connect()
@@ -109,10 +109,10 @@ const kysely = ({ connect, end }: ReliablePool, admit: () => void): Database => 
   return new Kysely({ dialect: new PostgresDialect({ pool }) })
 }
 
-/** Whether it answers within a second. */
-function answers(pool: ReliablePool): Promise<boolean> {
-  const answer = pool.ask('select 1').then(
-    () => true,
+/** Whether it answers within a second, and would take a write. */
+function isPrimary(pool: ReliablePool): Promise<boolean> {
+  const answer = pool.ask("select current_setting('transaction_read_only') = 'off' as writable").then(
+    ({ rows }) => rows[0].writable as boolean,
     () => false,
   )
   const late = new Promise<boolean>((resolve) => setTimeout(resolve, 1000, false).unref())

@@ -3,10 +3,10 @@ import pg from 'pg'
 import { ConnectionLost, isSqlError, QueryTimeout, Unreachable } from './errors.ts'
 
 /** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
-const fatal = /^(08|57P|25006)/
+const fatal = /^(08|57P)/
 
-/** A prepared statement is not there any more, or has other columns by now: nothing was done. */
-const outdated = /^(26000|0A000)$/
+/** Nor is it after these, but nothing was done: a prepared statement is gone or has other columns, or it is a standby. */
+const nothingDone = /^(26000|0A000|25006)$/
 
 /** What a pool gives: to Kysely its connections, to others one answer. */
 export interface ReliablePool extends PostgresPool {
@@ -54,8 +54,8 @@ function connectionOver(client: pg.PoolClient, names?: ReadonlyMap<string, strin
         return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
       } catch (error) {
         const code = isSqlError(error) ? error.code : undefined
-        if (code && !fatal.test(code) && !outdated.test(code)) throw error
-        lost = code && outdated.test(code) ? new Unreachable(error) : new ConnectionLost(error)
+        if (code && !fatal.test(code) && !nothingDone.test(code)) throw error
+        lost = code && nothingDone.test(code) ? new Unreachable(error) : new ConnectionLost(error)
         throw lost
       }
     },

@@ -3,12 +3,12 @@ import type { OpenDatabase } from '../database/database.ts'
 import type { Readiness } from './readiness.ts'
 
 interface Health {
-  isAnswering: OpenDatabase['isAnswering']
+  takesWrites: OpenDatabase['takesWrites']
   readiness: Readiness
 }
 
 /** `/livez`: the process answers. `/readyz` (alias `/healthz`): it can serve data, or which check says that it cannot. */
-export const health: FastifyPluginAsync<Health> = async (app, { isAnswering, readiness }) => {
+export const health: FastifyPluginAsync<Health> = async (app, { takesWrites, readiness }) => {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
@@ -19,7 +19,7 @@ export const health: FastifyPluginAsync<Health> = async (app, { isAnswering, rea
     app.get(path, { schema: { hide: true } }, async (_request, reply) => {
       const { schema, draining } = readiness
       const checks = {
-        database: { ok: await isAnswering() },
+        database: { ok: await takesWrites() },
         schema: { ok: schema.ready, expected: schema.expected, found: schema.found },
         process: { ok: !draining, draining },
       }
