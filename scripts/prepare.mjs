@@ -22,14 +22,12 @@ const packages = (file) =>
     .sort()
     .join()
 
-/** When the newest file of a folder was last changed, in milliseconds. */
-const newest = (folder) =>
-  Math.max(
-    0,
-    ...(existsSync(folder) ? readdirSync(folder, { recursive: true }) : []).map(
-      (file) => statSync(`${folder}/${file}`).mtimeMs,
-    ),
-  )
+/** All files below a folder, and the folder itself, which changes where one is taken away. */
+const within = (folder) =>
+  existsSync(folder) ? [folder, ...readdirSync(folder, { recursive: true }).map((file) => `${folder}/${file}`)] : []
+
+/** When the newest of the files was last changed, in milliseconds. */
+const newest = (files) => Math.max(0, ...files.map((file) => statSync(file).mtimeMs))
 
 const run = (what, command, args) => {
   console.error(`${what} …`)
@@ -39,4 +37,6 @@ const run = (what, command, args) => {
 
 if (packages('package-lock.json') !== packages('node_modules/.package-lock.json'))
   run('Installing', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])
-if (newest('src') > newest('dist')) run('Building', 'npm', ['run', '--silent', 'build'])
+// dist/ holds packages, too
+if (newest([...within('src'), 'scripts/build.mjs', 'package-lock.json']) > newest(within('dist')))
+  run('Building', 'npm', ['run', '--silent', 'build'])

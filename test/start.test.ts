@@ -79,18 +79,19 @@ describe('what npm is asked to do first', () => {
     return { code, asked: (await readFile(join(bin, 'asked'), 'utf8').catch(() => '')).split('\n').slice(0, -1) }
   }
   const built = () => utimes(join(cwd, 'dist/main.js'), 4e9, 4e9)
+  const sources = ['src/main.ts', 'src', 'package-lock.json', 'scripts/build.mjs']
 
   test('is nothing, where all is there', async () => {
     await built()
     expect(await prepare()).toEqual({ code: 0, asked: [] })
   })
 
-  test('is to build, where the source is newer', async () => {
+  test.each(sources)('is to build, where %s is newer', async (source) => {
     await built()
-    await utimes(join(cwd, 'src/main.ts'), 4e9 + 1, 4e9 + 1)
+    await utimes(join(cwd, source), 4e9 + 1, 4e9 + 1)
     expect(await prepare()).toEqual({ code: 0, asked: ['run --silent build'] })
     expect(await prepare(3)).toEqual({ code: 3, asked: ['run --silent build'] })
-    await utimes(join(cwd, 'src/main.ts'), 1, 1)
+    await utimes(join(cwd, source), 1, 1)
   })
 
   test('is to install with what the tests need, also for production, where the lockfile names something else', async () => {
