@@ -20,7 +20,7 @@ import { answerUnrouted, redirectSlash, routedUrl } from './http/not-found.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { ProblemDocument, sendProblem } from './http/problems.ts'
 import type { Readiness } from './http/readiness.ts'
-import { negotiateRepresentation, plainJson } from './http/representation.ts'
+import { compressAnswers, plainJson, requireJsonAccepted } from './http/representation.ts'
 import { refuseMalformedHeaders } from './http/request-headers.ts'
 import { logRequests, requestId, requestLine } from './http/request-log.ts'
 import { buildValidator, refuseWrongParameters } from './http/validation.ts'
@@ -72,6 +72,7 @@ export async function createServer({ database, readiness, log, origins, trustPro
     if (readiness.draining) reply.header('connection', 'close') // else it would be kept for a next request, and waited for
     done()
   })
+  compressAnswers(app)
   logRequests(app, log)
   app.setErrorHandler(sendFailure)
   app.setNotFoundHandler(notFound(app))
@@ -98,7 +99,7 @@ export async function createServer({ database, readiness, log, origins, trustPro
       acceptStrictJson(v2)
       refuseMalformedHeaders(v2)
       refuseWrongParameters(v2)
-      negotiateRepresentation(v2)
+      requireJsonAccepted(v2)
       await v2.register(housingRoutes, { prefix: '/housing', db })
       await v2.register(housingTypeRoutes, { prefix: '/housing-types', types })
     },

@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import { compress, plainJson } from './representation.ts'
+import { plainJson } from './representation.ts'
 
 /** The contract at `/openapi.json`, and pages to read and to try it at `/docs`, without any request to elsewhere. */
 export async function describe(app: FastifyInstance, version: string): Promise<void> {
@@ -31,6 +31,6 @@ export async function describe(app: FastifyInstance, version: string): Promise<v
     staticCSP: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
     theme: { title: 'Sample API' },
   })
-  app.get('/openapi.json', { schema: { hide: true }, onSend: [plainJson, compress] }, async () => app.swagger())
+  app.get('/openapi.json', { schema: { hide: true }, onSend: plainJson }, async () => app.swagger())
   app.get('/redoc', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
 }

@@ -409,6 +409,12 @@ test('each request writes one line of JSON', async () => {
   }
 })
 
+test('the line of a compressed answer counts the bytes that were sent', async () => {
+  lines.length = 0
+  const { rawPayload } = await api.get('/openapi.json', { 'accept-encoding': 'gzip' })
+  expect(JSON.parse(lines.join()).bytes).toBe(rawPayload.length)
+})
+
 test('nothing that a client sends can forge a line, or a field of one', async () => {
   for (const headers of [
     { 'x-request-id': 'a","status":"200' },

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { asProblem, fail } from '../http/problems.ts'
 
-/** Version 1's rendering of a failure: one sentence, or a list of all that is wrong with the input. */
+/** The rendering of a failure in version 1, and wherever version 2 is not: one sentence, or a list of all that is wrong with the input. */
 export function sendDetail(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
