@@ -19,7 +19,7 @@ export async function withHouses(use: (url: string) => Promise<void>): Promise<v
   const { url, stop } = await startPostgres({ fsync: 'on' })
   try {
     const database = await openDatabase(readConfig({ DATABASE_URL: url }).database)
-    await bringUpOnce(database, readMigrations(), 'on', () => {})
+    await bringUpOnce(database, readMigrations())
     await database.withClient(async (client) => {
       await client.query(
         `insert into housing.housing (address, street, city, postal_code, housing_type_id)

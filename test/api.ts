@@ -23,7 +23,7 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
   const { readiness = { schema: { expected: '', found: '', ready: true }, draining: false } } = options
   const database = await openDatabase(settings, () => refuseUntilReady(readiness))
   const { db } = database
-  await bringUpOnce(database, readMigrations(), 'on', () => {})
+  await bringUpOnce(database, readMigrations())
   const app = await apiOver(database, { ...options, readiness })
   beforeEach(async () => {
     await sql`truncate housing.housing`.execute(db)

@@ -16,7 +16,7 @@ import { client, expectProblem } from './http.ts'
 
 const { settings, url, drop } = await ownDatabase()
 const database = await openDatabase(settings)
-await bringUpOnce(database, readMigrations(), 'on', () => {})
+await bringUpOnce(database, readMigrations())
 const { db } = database
 /** The same database, asked for each thing by itself. */
 const plainDb: Database = new Kysely({
@@ -196,9 +196,48 @@ test('a connection whose prepared statements are gone is replaced', async () => 
       }),
     ),
   )
-  expectProblem(await api.get(`/api/v2/housing/${id}`), 503, 'unavailable')
-  for (let i = 0; i < 10; i++) await api.get(`/api/v2/housing/${id}`)
-  expect((await api.get(`/api/v2/housing/${id}`)).statusCode).toBe(200)
+  const answers = await Promise.all(Array.from({ length: 100 }, () => api.get(`/api/v2/housing/${id}`)))
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(100).fill(200))
+  expect((await post('b')).statusCode).toBe(201)
+})
+
+test('a read whose connection is killed is asked again, a write is of unknown outcome', async () => {
+  const { id } = (await post('a')).json()
+  const kill = async () => {
+    await other.query('select pg_stat_clear_snapshot()') // within a transaction it would stay the same
+    return other.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'sample-api' and wait_event_type = 'Lock'`)
+  }
+  const whileKilled = async (ask: () => Promise<LightMyRequestResponse>) => {
+    await other.query('begin; lock table housing.housing')
+    const answer = ask().then((answer) => answer) // which sends it
+    await expect.poll(async () => (await kill()).rowCount).toBeGreaterThan(0)
+    await other.query('rollback')
+    return answer
+  }
+  expect((await whileKilled(() => api.get(`/api/v2/housing/${id}`))).statusCode).toBe(200)
+  expect((await whileKilled(() => api.get('/api/v2/housing?city=victoria'))).statusCode).toBe(200)
+  const change = () => api.patch(`/api/v2/housing/${id}`, { city: 'Hope' }, { 'if-match': '*' })
+  expectProblem(await whileKilled(change), 503, 'outcome-unknown')
+  expectProblem(await whileKilled(() => post('c')), 503, 'outcome-unknown')
+})
+
+test('a full disk, or too little memory, is told as what it is', async () => {
+  const failing = async (code: string) => {
+    await other.query(`create or replace function housing.fail() returns trigger language plpgsql as
+      $$ begin raise exception 'no' using errcode = '${code}'; end $$;
+      create or replace trigger judge before insert on housing.housing for each row execute function housing.fail()`)
+    return post('a')
+  }
+  for (const [code, problem] of [
+    ['53100', 'storage-full'],
+    ['53200', 'unavailable'],
+    ['55P03', 'unavailable'],
+  ] as const) {
+    const answer = await failing(code)
+    expectProblem(answer, 503, problem)
+    expect(answer.headers['retry-after']).toBe('1')
+  }
 })
 
 test('on a server that has become a standby writes are refused, reads go on, and it is not ready', async () => {

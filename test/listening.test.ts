@@ -17,7 +17,7 @@ const soon = { timeout: 10_000 }
 const { url, drop, ...own } = await ownDatabase()
 const settings = own.settings as ServerSettings
 const database = await openDatabase(settings)
-await bringUpOnce(database, readMigrations(), 'on', () => {})
+await bringUpOnce(database, readMigrations())
 await database.close()
 
 const sql = new pg.Client(url)

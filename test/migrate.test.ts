@@ -25,7 +25,7 @@ async function open(backend: string) {
     /** Migrates, and gives what was said. */
     migrate: async (wanted = migrations) => {
       const said: string[] = []
-      await bringUpOnce(database, wanted, 'on', (line) => said.push(line))
+      await bringUpOnce(database, wanted, { say: (line) => said.push(line) })
       return said
     },
     catalog: () => database.withClient(catalog),
@@ -273,8 +273,8 @@ describe('two migrators at once', () => {
     const other = await openDatabase(db.settings)
     onTestFinished(() => other.close())
     const said: string[] = []
-    await Promise.all([db.migrate(), bringUpOnce(other, migrations, 'on', (line) => said.push(line))]).then(([mine]) =>
-      said.push(...mine),
+    await Promise.all([db.migrate(), bringUpOnce(other, migrations, { say: (line) => said.push(line) })]).then(
+      ([mine]) => said.push(...mine),
     )
     expect(said.filter((line) => line.startsWith('Applied')).sort()).toEqual(scripts.map((name) => `Applied ${name}.`))
     expect(await db.history()).toEqual([schemaRow, ...rows()])
@@ -305,7 +305,7 @@ test('a role may migrate that owns the schema and cannot create one; without a s
   onTestFinished(async () => {
     await asRole.close()
   })
-  const migrate = () => bringUpOnce(asRole, migrations, 'on', () => {})
+  const migrate = () => bringUpOnce(asRole, migrations)
   await expect(migrate()).rejects.toThrow(
     /permission denied for database .* \(SQLSTATE 42501\)\. Grant it, or let a role that may do so run `npm run migrate`\./,
   )

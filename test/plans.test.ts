@@ -12,7 +12,7 @@ import { ownDatabase } from './api.ts'
 
 const { settings, url, drop } = await ownDatabase()
 const database = await openDatabase(settings)
-await bringUpOnce(database, readMigrations(), 'on', () => {})
+await bringUpOnce(database, readMigrations())
 await database.close()
 
 const pool = new pg.Pool({ connectionString: url, max: 1 })

@@ -26,7 +26,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   const template = join(folder, 'template')
   const database = await openDatabase({ kind: 'embedded', folder: template })
-  await bringUpOnce(database, readMigrations(), 'on', () => {})
+  await bringUpOnce(database, readMigrations())
   await database.close()
   const given = readConfig(process.env).database
   const server: Pick<PostgresServer, 'url' | 'stop'> =

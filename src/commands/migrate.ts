@@ -9,7 +9,7 @@ export async function migrate(config: Config): Promise<void> {
   const migrations = readMigrations()
   const database = await openDatabase(config.database)
   try {
-    const { found } = await bringUpOnce(database, migrations, 'on', say)
+    const { found } = await bringUpOnce(database, migrations, { say })
     say(`The schema is at ${found}: ${database.where}.`)
   } finally {
     await database.close()

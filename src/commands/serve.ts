@@ -42,7 +42,8 @@ export async function serve(config: Config): Promise<void> {
   app.server.on('request', ({ socket }) => open.unused.delete(socket))
   try {
     await listen(app, config, database.where)
-    await bringUp(database, migrations, config.migrate, {
+    await bringUp(database, migrations, {
+      mode: config.migrate,
       status: ({ found, pending }) => {
         readiness.schema = { ...readiness.schema, found, ready: pending.length === 0 }
       },

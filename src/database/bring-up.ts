@@ -6,43 +6,46 @@ import type { SchemaStatus } from './history.ts'
 import { inspectSchema, migrate } from './migrate.ts'
 import { type Migration, MigrationError } from './migrations.ts'
 
-type Say = (line: string) => void
+interface Tell {
+  /** What the schema is before and after each attempt. */
+  status: (status: SchemaStatus) => void
+  say: (line: string) => void
+}
+interface BringUp extends Tell {
+  mode: Config['migrate']
+}
 
 /** The database, or its schema, is not such that waiting could help; the message says what would. */
 export class DatabaseRefused extends Error {}
 
-/** Looks once, and applies what is missing if told so. Throws {@link DatabaseRefused}, or what may pass by itself. */
+/** Looks once, and applies what is missing unless told not to. Throws {@link DatabaseRefused}, or what may pass by itself. */
 export function bringUpOnce(
   database: OpenDatabase,
   migrations: Migration[],
-  mode: Config['migrate'],
-  say: Say,
+  { mode = 'on', status: tell = () => {}, say = () => {} }: Partial<BringUp> = {},
 ): Promise<SchemaStatus> {
   return database
     .withClient(async (client) => {
-      const status = await inspectSchema(client, migrations)
-      if (status.pending.length === 0 || mode === 'check') return status
+      const before = await inspectSchema(client, migrations)
+      tell(before)
+      if (before.pending.length === 0 || mode === 'check') return before
       await migrate(client, migrations, say)
-      return inspectSchema(client, migrations)
+      const after = await inspectSchema(client, migrations)
+      tell(after)
+      return after
     })
     .catch((error) => {
       throw asRefusal(error) ?? error
     })
 }
 
-/** Tries until the schema is the expected one; tells each status. Throws {@link DatabaseRefused}. */
-export async function bringUp(
-  database: OpenDatabase,
-  migrations: Migration[],
-  mode: Config['migrate'],
-  tell: { status: (status: SchemaStatus) => void; say: Say },
-): Promise<void> {
+/** Tries until the schema is the expected one. Throws {@link DatabaseRefused}. */
+export async function bringUp(database: OpenDatabase, migrations: Migration[], how: BringUp): Promise<void> {
   let said = { line: '', at: 0 }
   for (let attempt = 1; ; attempt++) {
     let line: string
     try {
-      const status = await bringUpOnce(database, migrations, mode, tell.say)
-      tell.status(status)
+      const status = await bringUpOnce(database, migrations, how)
       if (status.pending.length === 0) return
       line = `Waiting for migrations: the schema is at ${status.found ?? 'nothing'} and lacks ${status.pending.map(({ script }) => script).join(', ')}. MIGRATE=check leaves them to another tool.`
     } catch (error) {
@@ -50,7 +53,7 @@ export async function bringUp(
       line = `Waiting for the database, ${database.where}: ${reason(error instanceof Unreachable ? error.cause : error)}.`
     }
     if (line !== said.line || Date.now() - said.at > 30_000) {
-      tell.say(line)
+      how.say(line)
       said = { line, at: Date.now() }
     }
     await sleep(Math.min(1000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2))

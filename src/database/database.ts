@@ -33,12 +33,13 @@ export interface OpenDatabase {
 export async function openDatabase(settings: Config['database'], admit = () => {}): Promise<OpenDatabase> {
   if (settings.kind === 'server') {
     const pool = reliable(openServer(settings), { names, deadline: queryDeadline })
+    const probe = reliable(openServer(settings, { max: 1 }), { deadline: 1000 }) // does not wait behind requests
     const db = kysely(pool, admit)
     gatherFor(db)
     const listeners: Listener[] = []
     return {
       db,
-      takesWrites: () => isPrimary(pool),
+      takesWrites: () => isPrimary(probe),
       where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
       async withClient(use) {
         const client = migrationClient(settings)
@@ -63,7 +64,7 @@ export async function openDatabase(settings: Config['database'], admit = () => {
         return listener.notices
       },
       async close() {
-        await Promise.all(listeners.map((listener) => listener.stop()))
+        await Promise.all([probe.end(), ...listeners.map((listener) => listener.stop())])
         await db.destroy()
       },
     }
@@ -109,12 +110,16 @@ const kysely = ({ connect, end }: ReliablePool, admit: () => void): Database => 
   return new Kysely({ dialect: new PostgresDialect({ pool }) })
 }
 
-/** Whether it answers within a second, and would take a write. */
+/** Whether it answers within a second, and would take a write. A session to a standby is replaced, as it may stay one. */
 function isPrimary(pool: ReliablePool): Promise<boolean> {
-  const answer = pool.ask("select current_setting('transaction_read_only') = 'off' as writable").then(
-    ({ rows }) => rows[0].writable as boolean,
+  const answer = pool.ask(refuseReadOnly, []).then(
+    () => true,
     () => false,
   )
   const late = new Promise<boolean>((resolve) => setTimeout(resolve, 1000, false).unref())
   return Promise.race([answer, late])
 }
+
+const refuseReadOnly = `do $$ begin
+  if current_setting('transaction_read_only')::boolean then raise read_only_sql_transaction; end if;
+end $$`

@@ -17,8 +17,12 @@ export class EmbeddedStream extends Duplex {
     this.#lite = lite
   }
 
+  /** Ends the transaction of a connection that was given up: PGlite has only one session. */
   connect(): void {
-    process.nextTick(() => this.emit('connect'))
+    this.#lite.exec('rollback').then(
+      () => this.emit('connect'),
+      (error) => this.destroy(error),
+    )
   }
 
   setNoDelay(): void {}

@@ -52,7 +52,7 @@ async function open(folder: string, unlock: () => void): Promise<Embedded> {
   const { PGlite } = await import('@electric-sql/pglite')
   const options = ready || !existsSync(blank) ? {} : { loadDataDir: new Blob([readFileSync(blank)]) }
   const lite = await PGlite.create(data, options).catch((error) => {
-    throw damaged(folder, reason(error))
+    throw ready && !(error instanceof RangeError) ? damaged(folder, reason(error)) : unopened(folder, reason(error))
   })
   if (!ready) mark(folder, true)
   const pool = new pg.Pool({
@@ -176,6 +176,11 @@ function damageOf(data: string): string | undefined {
 
 const damaged = (folder: string, what: string) =>
   new FolderRefused(`${folder} is damaged (${what}): restore it from a backup, or set DATA_DIR to another folder.`)
+
+const unopened = (folder: string, what: string) =>
+  new FolderRefused(
+    `The embedded database in ${folder} cannot be opened (${what}): it needs up to 1 GB of memory, and room on the disk. Or set POSTGRES_SERVER to use a server.`,
+  )
 
 /** What the file system refuses, as a sentence. */
 function asRefusal(folder: string, error: unknown): FolderRefused | undefined {

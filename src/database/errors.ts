@@ -1,10 +1,14 @@
 /** The database was not reached: nothing was sent, so anything may be tried again. */
 export class Unreachable extends Error {
-  /** Postgres' own code for the refusal, or the system's. */
-  readonly code: string | undefined
   constructor(cause: unknown) {
     super(`The database cannot be reached: ${reason(cause)}`, { cause })
-    this.code = (cause as { code?: string }).code
+  }
+}
+
+/** The connection was of no use for the statement, of which nothing was done: anything may be tried again. */
+export class NotDone extends Error {
+  constructor(cause: unknown) {
+    super(`The database did nothing: ${reason(cause)}`, { cause })
   }
 }
 
@@ -42,8 +46,11 @@ export interface SqlError extends Error {
 
 export const isSqlError = (error: unknown): error is SqlError => error instanceof Error && 'severity' in error
 
-/** Whether Postgres refuses for a while only: it starts, stops, is a standby or full of connections, or lost this one. */
-export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300)/.test(error.code)
+/**
+ * Whether Postgres refuses for a while only: it starts, stops, is a standby, full of connections, or busy with others; or
+ * this connection was lost.
+ */
+export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300|55P03|40001|40P01)/.test(error.code)
 
 /** Whether Postgres gave a transaction up in favour of others: the whole of it may be tried again. */
 export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error) && /^40(001|P01)$/.test(error.code)

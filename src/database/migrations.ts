@@ -14,7 +14,7 @@ export interface Migration {
 }
 
 /** The folder of the schema's whole history. */
-export const migrationsFolder = fileURLToPath(new URL('db/migrations/', root))
+const migrationsFolder = fileURLToPath(new URL('db/migrations/', root))
 
 /** What is wrong with the scripts, or with the database's history of them, a line each. */
 export class MigrationError extends Error {

@@ -1,66 +1,105 @@
 import type { PostgresPool } from 'kysely'
 import pg from 'pg'
-import { ConnectionLost, isSqlError, QueryTimeout, Unreachable } from './errors.ts'
+import { ConnectionLost, isSqlError, NotDone, Overloaded, QueryTimeout, type SqlError, Unreachable } from './errors.ts'
 
 /** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P)/
 
-/** Nor is it after these, but nothing was done: a prepared statement is gone or has other columns, or it is a standby. */
-const nothingDone = /^(26000|0A000|25006)$/
+/** Nor is it after this, but nothing was done: it is a standby by now. */
+const standby = '25006'
 
-/** What a pool gives: to Kysely its connections, to others one answer. */
+/** The same: a prepared statement is gone, or has other columns. Likely the other connections lack theirs, too. */
+const outdated = ['26000', '0A000']
+
+/** How many may wait for a connection. */
+const room = 1000
+
+/** Sends one statement over any connection, be it for the first time or as a repetition. */
+type Ask = (text: string, values: readonly unknown[], repetition?: number) => Promise<pg.QueryResult>
+
+/** A pool for Kysely, and for single statements besides. */
 export interface ReliablePool extends PostgresPool {
-  ask(text: string, values?: unknown[]): Promise<pg.QueryResult>
+  ask: Ask
+}
+
+interface Options {
+  /** Names of the statements that each connection shall prepare, by their text. */
+  names?: ReadonlyMap<string, string>
+  /** How long an answer is waited for, in milliseconds. */
+  deadline?: number
 }
 
 /**
- * A pool whose connections are thrown away once they fail in any way but a refused statement, also when an answer takes
- * longer than the deadline (in milliseconds). Each prepares the statements that have a name (by their text) once.
+ * A pool whose connections are thrown away once they fail in any way but a refused statement. A statement by itself, of
+ * which nothing was done or which only reads, is then asked once more, over another connection.
  */
-export function reliable(
-  pool: pg.Pool,
-  { names, deadline }: { names?: ReadonlyMap<string, string>; deadline?: number } = {},
-): ReliablePool {
+export function reliable(pool: pg.Pool, options: Options = {}): ReliablePool {
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
-  pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
-  pool.on('connect', (client) => {
-    client.on('error', () => {}) // one in use: its query rejects
-    connections.set(client, connectionOver(client, names, deadline))
-  })
   const connect = async () => {
+    if (pool.waitingCount >= room) throw new Overloaded()
     const client = await pool.connect().catch((error) => {
       throw new Unreachable(error)
     })
     return connections.get(client) as Connection
   }
+  const ask: Ask = async (text, values, repetition = 0) => {
+    const { query, release } = await connect()
+    return query(text, values, repetition).finally(release)
+  }
+  pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
+  pool.on('connect', (client) => {
+    client.on('error', () => {}) // one in use: its query rejects
+    connections.set(client, connectionOver(client, options, ask))
+  })
   return {
     connect: connect as unknown as PostgresPool['connect'],
-    end: () => pool.end(),
-    async ask(text, values = []) {
-      const { query, release } = await connect()
-      return query(text, values).finally(release)
-    },
+    end: async () => void (pool.ending || (await pool.end())),
+    ask,
   }
 }
 
 type Connection = ReturnType<typeof connectionOver>
 
-function connectionOver(client: pg.PoolClient, names?: ReadonlyMap<string, string>, deadline?: number) {
-  let lost: ConnectionLost | Unreachable | undefined
+function connectionOver(client: pg.PoolClient, { names, deadline }: Options, askAnother: Ask) {
+  let lost: ConnectionLost | NotDone | undefined
+  let statements = 0
+  let isReleased = false
   return {
-    async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    async query(text: string, values: readonly unknown[], repetition = 0): Promise<pg.QueryResult> {
       if (lost) throw lost // a ROLLBACK would only wait for the dead
+      statements += 1
       try {
         return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
       } catch (error) {
-        const code = isSqlError(error) ? error.code : undefined
-        if (code && !fatal.test(code) && !nothingDone.test(code)) throw error
-        lost = code && nothingDone.test(code) ? new Unreachable(error) : new ConnectionLost(error)
-        throw lost
+        lost = lossOf(error, text)
+        if (!lost) throw error
+        if (statements > 1 || repetition >= repetitionsAfter(lost, text)) throw lost
+        client.release(lost) // before another one is waited for
+        isReleased = true
+        return askAnother(text, values, repetition + 1)
       }
     },
-    release: () => client.release(lost),
+    release() {
+      if (!isReleased) client.release(lost)
+      statements = 0
+    },
   }
+}
+
+const isBegin = (text: string) => /^(begin|start transaction)\b/i.test(text)
+
+/** What an error means for the connection, if it is not just the statement's own. */
+function lossOf(error: unknown, text: string): ConnectionLost | NotDone | undefined {
+  const code = isSqlError(error) ? error.code : undefined
+  if (code && !fatal.test(code) && code !== standby && !outdated.includes(code)) return undefined
+  return (code && !fatal.test(code)) || isBegin(text) ? new NotDone(error) : new ConnectionLost(error)
+}
+
+/** How often a statement by itself may be repeated that lost its connection so. */
+function repetitionsAfter(lost: ConnectionLost | NotDone, text: string): number {
+  if (isBegin(text)) return 0 // what follows is for this connection
+  if (lost instanceof ConnectionLost) return !lost.timedOut && /^\s*select\b/i.test(text) ? 1 : 0
+  return outdated.includes((lost.cause as SqlError).code) ? 10 : 1
 }
 
 /**

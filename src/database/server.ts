@@ -8,11 +8,11 @@ const second = 1000
 export const queryDeadline = 5 * second
 
 /** A pool of connections to a Postgres server; none is made before the first query. */
-export function openServer(settings: ServerSettings): pg.Pool {
+export function openServer(settings: ServerSettings, { max = 10 } = {}): pg.Pool {
   return new pg.Pool({
     ...connection(settings),
     types,
-    max: 10,
+    max,
     connectionTimeoutMillis: second,
     statement_timeout: queryDeadline - second / 2, // before the deadline, which costs the connection
     idle_in_transaction_session_timeout: 10 * second,
@@ -43,5 +43,6 @@ function connection({ host, port, user, password, database, sslMode }: ServerSet
     application_name: 'sample-api',
     options: '-c TimeZone=UTC',
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10 * second,
   }
 }

@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts'
 import type { Notices } from '../database/listen.ts'
+import { inTransaction } from '../database/transaction.ts'
 import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queries.ts'
 
 /** The housing types as Postgres has them: kept in memory while their changes are heard of, else read each time. */
@@ -31,7 +32,7 @@ export class HousingTypes {
   /** Changes types in a transaction into which no other writer gets. Reads see the change once this resolves. */
   async change<T>(work: (tx: Database) => Promise<T>): Promise<T> {
     try {
-      return await this.#db.transaction().execute(async (tx) => {
+      return await inTransaction(this.#db, async (tx) => {
         await lockHousingTypes(tx)
         return work(tx)
       })

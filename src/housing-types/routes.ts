@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onViolation } from '../database/errors.ts'
 import { checkPreconditions, contentTag, IfNoneMatch, isKnown, Preconditions } from '../http/preconditions.ts'
-import { Problem } from '../http/problems.ts'
+import { Problem, wrongMember } from '../http/problems.ts'
 import { answer, ETag, failures, Location, noContent, ref } from '../http/routes.ts'
 import { trimmed } from '../http/text.ts'
 import type { HousingTypes } from './memory.ts'
@@ -157,7 +157,4 @@ const inUse = (code: string) =>
     `Houses have the type ${code}: GET /api/v2/housing?housing_type=${code} lists them.`,
   )
 
-function otherCode(code: string): Problem {
-  const detail = `must be left out, or be ${code}, as in the path.`
-  return new Problem('invalid-body', `code ${detail}`, { errors: [{ pointer: '/code', code: 'const', detail }] })
-}
+const otherCode = (code: string) => wrongMember('/code', 'const', `must be left out, or be ${code}, as in the path.`)

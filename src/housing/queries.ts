@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts'
 import { isSqlError, isStuck } from '../database/errors.ts'
 import { gathered } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
+import { persistently } from '../database/transaction.ts'
 
 /** What a client sets of a house; its type by code or by id. */
 export interface HousingValues {
@@ -196,28 +197,32 @@ export const updateHousing = (
   versions: Versions,
   { type, ...house }: Partial<HousingValues>,
 ) =>
-  db
-    .with('h', (cte) =>
-      cte
-        .updateTable('housing.housing')
-        .set({ ...house, ...(type && { housing_type_id: 'id' in type ? type.id : idOfType(type.code) }) })
-        .set((eb) => ({ id: eb.ref('id') })) // there may be nothing else to set
-        .where('id', '=', id)
-        .$if(versions !== 'any', (query) => query.where(sql<SqlBool>`version = any (${versions}::int[])`))
-        .returningAll(),
-    )
-    .selectFrom('h')
-    .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
-    .select(columns)
-    .executeTakeFirst()
+  persistently(db, () =>
+    db
+      .with('h', (cte) =>
+        cte
+          .updateTable('housing.housing')
+          .set({ ...house, ...(type && { housing_type_id: 'id' in type ? type.id : idOfType(type.code) }) })
+          .set((eb) => ({ id: eb.ref('id') })) // there may be nothing else to set
+          .where('id', '=', id)
+          .$if(versions !== 'any', (query) => query.where(sql<SqlBool>`version = any (${versions}::int[])`))
+          .returningAll(),
+      )
+      .selectFrom('h')
+      .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
+      .select(columns)
+      .executeTakeFirst(),
+  )
 
 /** Deletes the house, if it is still in one of those versions; answers whether it did. */
 export async function deleteHousing(db: Database, id: number, versions: Versions): Promise<boolean> {
-  const { numDeletedRows } = await db
-    .deleteFrom('housing.housing')
-    .where('id', '=', id)
-    .$if(versions !== 'any', (query) => query.where(sql<SqlBool>`version = any (${versions}::int[])`))
-    .executeTakeFirst()
+  const { numDeletedRows } = await persistently(db, () =>
+    db
+      .deleteFrom('housing.housing')
+      .where('id', '=', id)
+      .$if(versions !== 'any', (query) => query.where(sql<SqlBool>`version = any (${versions}::int[])`))
+      .executeTakeFirst(),
+  )
   return numDeletedRows > 0n
 }
 

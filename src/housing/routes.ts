@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
 import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../http/idempotency.ts'
 import { IfMatch, IfNoneMatch, isKnown, requireIfMatch, stale } from '../http/preconditions.ts'
-import { Problem } from '../http/problems.ts'
+import { Problem, wrongParameter } from '../http/problems.ts'
 import { answer, ETag, failures, Link, Location, noContent, type Routes, ref } from '../http/routes.ts'
 import { batchRoutes } from './batch/routes.ts'
 import { etag, versionsIn } from './etag.ts'
@@ -125,10 +126,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
         response: changed,
       },
     },
-    async ({ params: { id }, headers, body }, reply) => {
-      const house = await change(db, id, headers, body)
-      return reply.header('etag', etag(house)).send(house)
-    },
+    (request, reply) => change(db, request, reply),
   )
 
   app.patch(
@@ -145,10 +143,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
         response: changed,
       },
     },
-    async ({ params: { id }, headers, body }, reply) => {
-      const house = await change(db, id, headers, body)
-      return reply.header('etag', etag(house)).send(house)
-    },
+    (request, reply) => change(db, request, reply),
   )
 
   app.delete(
@@ -173,24 +168,24 @@ export const housingRoutes: Routes = async (app, { db }) => {
 
 /** The house as it stood at that instant. */
 async function findHousingAsOf(db: Database, id: number, instant: string) {
-  if (await isAhead(db, instant)) {
-    const detail = 'is in the future, of which nothing is known yet.'
-    throw new Problem('invalid-parameter', `as_of ${detail}`, {
-      errors: [{ parameter: 'as_of', code: 'future', detail }],
-    })
-  }
+  if (await isAhead(db, instant))
+    throw wrongParameter('as_of', 'future', 'is in the future, of which nothing is known yet.')
   const version = await findVersionAt(db, id, instant)
   if (!version || version.operation === 'deleted')
     throw new Problem('not-found', `There was no house with the id ${id} at ${instant}.`)
   return houseOf(version)
 }
 
-/** Changes the given members in the version that `If-Match` names. */
-async function change(db: Database, id: number, headers: IncomingHttpHeaders, body: HousingPatch) {
+/** Changes the given members in the version that `If-Match` names, and answers the house as it is then. */
+async function change(
+  db: Database,
+  { params: { id }, headers, body }: { params: { id: number }; headers: IncomingHttpHeaders; body: HousingPatch },
+  reply: FastifyReply,
+) {
   const versions = versionsIn(requireIfMatch(headers), id)
   const house = await updateHousing(db, id, versions, asStored(body)).catch(unknownHousingType(body))
   if (!house) throw await unmatched(db, id)
-  return house
+  return reply.header('etag', etag(house)).send(house)
 }
 
 /** Why a conditional write found nothing to change. */

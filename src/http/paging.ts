@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Problem } from './problems.ts'
+import { type Problem, wrongParameter } from './problems.ts'
 
 /** The parameters of everything that is answered in pages. */
 export const paging = {
@@ -25,7 +25,7 @@ export const encodeCursor = (position: unknown): string => Buffer.from(JSON.stri
 /** Reads a cursor. Throws a problem where it is none of this list. */
 export function decodeCursor<T>(text: string, isPosition: (value: unknown) => value is T): T {
   const position = parse(Buffer.from(text, 'base64url').toString())
-  if (!isPosition(position)) throw wrongCursor('It is no cursor of this list: take the `next` of a page as it is.')
+  if (!isPosition(position)) throw wrongCursor('is none of this list: take the `next` of a page as it is.')
   return position
 }
 
@@ -37,8 +37,7 @@ function parse(json: string): unknown {
   }
 }
 
-export const wrongCursor = (detail: string): Problem =>
-  new Problem('invalid-parameter', `cursor: ${detail}`, { errors: [{ parameter: 'cursor', code: 'cursor', detail }] })
+export const wrongCursor = (what: string): Problem => wrongParameter('cursor', 'cursor', what)
 
 type Query = Record<string, string | number | undefined>
 

@@ -8,7 +8,7 @@ export const kinds = {
   'malformed-body': [
     400,
     'The body cannot be read',
-    'The body is not JSON in UTF-8, names a member twice, or nests too deep. Nothing was stored.',
+    'The body is not JSON in UTF-8, names a member twice, nests too deep, or has an object of more than 50 members. Nothing was stored.',
   ],
   'invalid-parameter': [
     400,
@@ -99,6 +99,11 @@ export const kinds = {
     503,
     'It is unknown whether the write took effect',
     'The connection to the database was lost after the write was sent and before it was confirmed. If it had an `Idempotency-Key`, repeat it as it was: nothing is done twice. If not, look whether it took effect before you repeat it.',
+  ],
+  'storage-full': [
+    503,
+    'The database has no room left',
+    'The disk of the database is full: reading works, writing does not. Nothing was changed. Try again later; the operator has to make room.',
   ],
   timeout: [
     504,

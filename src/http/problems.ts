@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { ConnectionLost, isGivenUp, isSqlError, Overloaded, Unreachable } from '../database/errors.ts'
+import { ConnectionLost, isGivenUp, isSqlError, NotDone, Overloaded, Unreachable } from '../database/errors.ts'
 import { type Code, kinds } from './problem-kinds.ts'
 
 /** A failure that the caller can act on; anything else that is thrown leaves as a bare 500. */
@@ -16,6 +16,14 @@ export class Problem extends Error {
     this.with = extra
   }
 }
+
+/** A query parameter that only reading it has shown to be wrong; `what` says what would be right. */
+export const wrongParameter = (parameter: string, code: string, what: string): Problem =>
+  new Problem('invalid-parameter', `${parameter} ${what}`, { errors: [{ parameter, code, detail: what }] })
+
+/** A member of the body that its schema alone cannot judge; `what` says what would be right. */
+export const wrongMember = (pointer: string, code: string, what: string): Problem =>
+  new Problem('invalid-body', `${pointer} ${what}`, { errors: [{ pointer, code, detail: what }] })
 
 /** RFC 9457, as every failing answer of version 2 looks. */
 export const ProblemDocument = Type.Object(
@@ -55,7 +63,7 @@ export const document = ({ code, status, message, with: { errors, members } }: P
   ...(errors && { errors: errors as NonNullable<ProblemDocument['errors']> }),
 })
 
-/** The error handler of version 2, and of everything that has no shape of its own. */
+/** The error handler of version 2 and of /problems. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
@@ -90,6 +98,16 @@ const soon = { headers: { 'retry-after': '1' } }
 function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undefined {
   if (error instanceof Unreachable)
     return new Problem('unavailable', 'The database cannot be reached at the moment. Try again soon.', soon)
+  if (error instanceof NotDone)
+    return new Problem('unavailable', 'The database is not fit for this at the moment. Try again soon.', soon)
+  if (isSqlError(error) && error.code === '53100')
+    return new Problem(
+      'storage-full',
+      'The database has no room left on its disk. Reading works, writing does not.',
+      soon,
+    )
+  if (isSqlError(error) && /^(53|55P03)/.test(error.code))
+    return new Problem('unavailable', 'The database is busy, and nothing was changed. Try again soon.', soon)
   if (isGivenUp(error))
     return new Problem('unavailable', 'Others kept writing the same, and nothing was changed. Try again soon.', soon)
   if (error instanceof Overloaded)

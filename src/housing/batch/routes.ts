@@ -2,7 +2,7 @@ import type { preValidationAsyncHookHandler } from 'fastify'
 import type { Database } from '../../database/database.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../http/idempotency.ts'
-import { Problem } from '../../http/problems.ts'
+import { Problem, wrongMember } from '../../http/problems.ts'
 import { answer, failures, type Routes, ref } from '../../http/routes.ts'
 import { deleteHousing, insertHousing, lockHouses, updateHousing } from '../queries.ts'
 import { asStored } from '../schemas.ts'
@@ -96,10 +96,7 @@ function conflict(id: number, version: number, current: number | undefined): Pro
 const refuseTooMany: preValidationAsyncHookHandler = async ({ body }) => {
   const { operations } = (body ?? {}) as { operations?: unknown }
   if (!Array.isArray(operations) || operations.length <= most) return
-  const detail = `must be 1 to ${most} operations, not ${operations.length}.`
-  throw new Problem('invalid-body', `/operations ${detail}`, {
-    errors: [{ pointer: '/operations', code: 'maxItems', detail }],
-  })
+  throw wrongMember('/operations', 'maxItems', `must be 1 to ${most} operations, not ${operations.length}.`)
 }
 
 /** A body that is wrong is so by its first wrong operation. */

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { decodeCursor, wrongCursor } from '../../http/paging.ts'
 import { checker } from '../../http/validation.ts'
-import { type Filters, filters, filtersOf, type ListQuery, Sort } from './schemas.ts'
+import { type Filters, filters, filtersOf, keyOf, type ListQuery, Sort } from './schemas.ts'
 
 /** Where a page ended: what was asked for, and the sort key and id of its last house. */
 const Cursor = Type.Object(
@@ -35,7 +35,7 @@ const isKey = {
 function isPosition(cursor: unknown): cursor is Cursor {
   if (!isCursor(cursor)) return false
   const { sort, after } = cursor
-  const key = sort.replace('-', '') as keyof typeof isKey
+  const key = keyOf(sort)
   return isKey[key](after[0]) && isId(after.at(-1)) && after.length === (key === 'id' ? 1 : 2)
 }
 
@@ -45,6 +45,6 @@ export function readCursor(text: string, query: ListQuery): Place {
   const carried = { ...filtersOf(filters), sort }
   for (const [name, value] of Object.entries({ ...filtersOf(query), sort: query.sort }))
     if (value !== undefined && value !== carried[name as keyof typeof carried])
-      throw wrongCursor(`It belongs to a list with another ${name}: leave ${name} out, or start anew.`)
+      throw wrongCursor(`belongs to a list with another ${name}: leave ${name} out, or start anew.`)
   return { sort, filters: filtersOf(filters), after }
 }

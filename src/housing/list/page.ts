@@ -1,10 +1,10 @@
 import type { Database } from '../../database/database.ts'
 import { encodeCursor, link } from '../../http/paging.ts'
-import { Problem } from '../../http/problems.ts'
+import { wrongParameter } from '../../http/problems.ts'
 import type { HousingRow } from '../queries.ts'
 import { type Place, readCursor } from './cursor.ts'
 import { countHousing, listHousing, resolve } from './queries.ts'
-import { filtersOf, type HousingPage, type ListQuery, type Sort } from './schemas.ts'
+import { filtersOf, type HousingPage, keyOf, type ListQuery, type Sort } from './schemas.ts'
 
 /** Reads the page that a query asks for, and makes its header Link. */
 export async function readPage(
@@ -34,14 +34,12 @@ const firstOf = (query: ListQuery): Place => ({ sort: query.sort ?? 'id', filter
 
 /** The sort key and the id of a house: where in the list it stands. */
 function positionOf(house: HousingRow, sort: Sort): (string | number)[] {
-  const key = sort.replace('-', '') as 'id' | 'city' | 'postal_code' | 'updated_at'
+  const key = keyOf(sort)
   return key === 'id' ? [house.id] : [house[key], house.id]
 }
 
 const only = (fields: string, house: HousingRow): Partial<HousingRow> =>
   Object.fromEntries(Object.entries(house).filter(([name]) => fields.split(',').includes(name)))
 
-function noWords(): Problem {
-  const detail = 'has no word in it, only punctuation: send at least one letter or digit.'
-  return new Problem('invalid-parameter', `q ${detail}`, { errors: [{ parameter: 'q', code: 'words', detail }] })
-}
+const noWords = () =>
+  wrongParameter('q', 'words', 'has no word in it, only punctuation: send at least one letter or digit.')

@@ -4,7 +4,7 @@ import { trimmed } from '../../http/text.ts'
 import { inUtc } from '../../http/validation.ts'
 import { canonical } from '../postal-code.ts'
 import { findHousingByPostalCode, houses } from '../queries.ts'
-import type { Filters, Sort } from './schemas.ts'
+import { type Filters, keyOf, type Sort } from './schemas.ts'
 
 /** The filters, with their words as Postgres' parser splits them, and their types as ids, which its planner can judge. */
 export interface Condition {
@@ -47,7 +47,7 @@ export function listHousing(
   if (code && sort === 'id' && !after)
     return findHousingByPostalCode(db, { postalCode: code, limit: BigInt(limit), offset: 0n })
   const direction = sort.startsWith('-') ? 'desc' : 'asc'
-  const key = keys[sort.replace('-', '') as keyof typeof keys]
+  const key = keys[keyOf(sort)]
   const position = key ? sql`${key}, h.id` : sql`h.id`
   let query = houses(db).where((eb) => eb.and(conditions(condition)))
   if (after)

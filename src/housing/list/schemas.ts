@@ -61,6 +61,9 @@ export const Sort = Type.Enum(
 )
 export type Sort = Static<typeof Sort>
 
+/** The member that is sorted by, in whichever direction. */
+export const keyOf = (sort: Sort) => sort.replace('-', '') as (typeof sorts)[number]
+
 /** The query of the list. */
 export const ListQuery = Type.Object(
   {

@@ -102,7 +102,7 @@ const isPosition = checker(
 function positionIn(cursor: string | undefined, id: number): number | undefined {
   if (cursor === undefined) return undefined
   const position = decodeCursor(cursor, isPosition)
-  if (position.id !== id) throw wrongCursor('It belongs to the history of another house: leave it out.')
+  if (position.id !== id) throw wrongCursor('belongs to the history of another house: leave it out.')
   return position.before
 }
 
