@@ -11,6 +11,15 @@ export default defineConfig({
     projects: [
       onBackend('embedded'),
       onBackend('server'),
+      // What is gathered into batches there is asked one by one here: that loses nothing but speed.
+      {
+        extends: true,
+        test: {
+          name: 'ungathered',
+          include: ['src/{housing,v1}/**/*.test.ts'],
+          env: { BACKEND: 'server', GATHERED: 'no' },
+        },
+      },
       { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/containers/**'] } },
     ],
     globalSetup: './test/setup.ts',

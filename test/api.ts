@@ -21,8 +21,10 @@ export const backend = process.env.BACKEND === 'server' ? 'server' : 'embedded'
 export async function startApi(options: Partial<ServerOptions> = {}) {
   const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
   const { readiness = { schema: { expected: '', found: '', ready: true }, draining: false } } = options
-  const database = await openDatabase(settings, () => refuseUntilReady(readiness))
-  const { db } = database
+  const opened = await openDatabase(settings, () => refuseUntilReady(readiness))
+  // Without plugins it is another instance, for which nothing is gathered.
+  const db = process.env.GATHERED === 'no' ? opened.db.withoutPlugins() : opened.db
+  const database = { ...opened, db }
   await bringUpOnce(database, readMigrations())
   const app = await apiOver(database, { ...options, readiness })
   beforeEach(async () => {

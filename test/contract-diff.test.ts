@@ -27,7 +27,7 @@ function after(path: (string | number)[], value?: unknown): string[] {
 test('nothing breaks where something is added', () => {
   expect(after(['paths', '/api/v2/owners'], { get: { operationId: 'listOwners', responses: {} } })).toEqual([])
   expect(after([...schema('Housing'), 'properties', 'owner'], { type: 'string' })).toEqual([])
-  expect(after([...schema('NewHousing'), 'properties', 'owner'], { type: 'string' })).toEqual([])
+  expect(after([...schema('HousingInput'), 'properties', 'owner'], { type: 'string' })).toEqual([])
   expect(
     after([...parameter('limit').slice(0, -1), parameters.length], { name: 'owner', in: 'query', schema: {} }),
   ).toEqual([])
@@ -42,8 +42,8 @@ test.each<[string, (string | number)[], unknown?]>([
     100,
   ],
   ['GET /api/v2/housing: the parameter city is required now', [...parameter('city'), 'required'], true],
-  ['POST /api/v2/housing: the body: owner is required now', [...schema('NewHousing'), 'required', 9], 'owner'],
-  ['POST /api/v2/housing: the body: city is not taken any more', [...schema('NewHousing'), 'properties', 'city']],
+  ['POST /api/v2/housing: the body: owner is required now', [...schema('HousingInput'), 'required', 9], 'owner'],
+  ['POST /api/v2/housing: the body: city is not taken any more', [...schema('HousingInput'), 'properties', 'city']],
   ['POST /api/v2/housing: the answer 201: version is gone', [...schema('Housing'), 'properties', 'version']],
   [
     'POST /api/v2/housing: the answer 201: id: was integer and is string',

@@ -5,9 +5,9 @@ import { bringUpOnce } from '../src/database/bring-up.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { gatherFor } from '../src/database/gather.ts'
 import { readMigrations } from '../src/database/migrations.ts'
+import { findHousing, findHousingByPostalCode } from '../src/housing/gathered.ts'
 import { listHousing, resolve } from '../src/housing/list/queries.ts'
 import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
-import { findHousing, findHousingByPostalCode } from '../src/housing/queries.ts'
 import { ownDatabase } from './api.ts'
 
 const { settings, url, drop } = await ownDatabase()
@@ -79,7 +79,7 @@ test.each(sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))(
 
 test('a lookup by id or by postal code reads what it answers, also in a batch', async () => {
   const byId = (db: Database) => findHousing(db, 17)
-  const byPostalCode = (db: Database) => findHousingByPostalCode(db, { postalCode: 'V8V 1A1', limit: 100n, offset: 0n })
+  const byPostalCode = (db: Database) => findHousingByPostalCode(db, { postalCode: 'V8V 1A1', limit: 100 })
   expect(await plan(byId)).toContain('housing_pkey')
   expect(await plan(byPostalCode)).not.toContain('Sort')
   expect(await plan(byId, batching)).toMatch(/any/i)

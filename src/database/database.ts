@@ -7,7 +7,7 @@ import { gatherFor } from './gather.ts'
 import { Listener, Notices } from './listen.ts'
 import { type ReliablePool, reliable } from './pool.ts'
 import { listeningClient, migrationClient, openServer, queryDeadline } from './server.ts'
-import { names } from './statement.ts'
+import { statementNames } from './statement.ts'
 import type { Tables } from './tables.ts'
 
 /** Every query's first argument: the database, or a transaction standing in for it. */
@@ -32,7 +32,7 @@ export interface OpenDatabase {
  */
 export async function openDatabase(settings: Config['database'], admit = () => {}): Promise<OpenDatabase> {
   if (settings.kind === 'server') {
-    const pool = reliable(openServer(settings), { names, deadline: queryDeadline })
+    const pool = reliable(openServer(settings), { names: statementNames, deadline: queryDeadline })
     const probe = reliable(openServer(settings, { max: 1 }), { deadline: 1000 }) // does not wait behind requests
     const db = kysely(pool, admit)
     gatherFor(db)

@@ -12,8 +12,8 @@ function question() {
   const sent: { keys: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = []
   const ask = gathered({
     most: 3,
-    one: async (_db, key: number) => key,
-    all: (_db, keys) =>
+    alone: async (_db, key: number) => key,
+    together: (_db, keys: number[]) =>
       new Promise<number[]>((resolve, fail) => sent.push({ keys, answer: () => resolve([...keys]), fail })),
   })
   return { ask: (key: number) => ask(db, key), sent, batches: () => sent.map(({ keys }) => keys) }

@@ -1,81 +1,81 @@
-import DataLoader from 'dataloader'
 import type { Database } from './database.ts'
-import { isStuck, Overloaded } from './errors.ts'
+import { isSqlError, isStuck, Overloaded } from './errors.ts'
 
-/** How many batches of a kind may be under way; the next one grows meanwhile. */
+/** How many batches of one question may be under way; meanwhile the next one grows. */
 const lanes = 2
 /** How many may wait: about as many as are answered in a second. */
 const room = 10_000
 
 const gathering = new WeakSet<Database>()
 
-/** From now on, what is asked of this database goes out in batches; of its transactions it does not. */
+/** From now on questions to this database go out in batches; questions to its transactions do not. */
 export const gatherFor = (db: Database): unknown => gathering.add(db)
 
 interface Gathered<Key, Value> {
+  /** Answers one. */
+  alone: (db: Database, key: Key) => Promise<Value>
+  /** Answers several by one statement, in their order. */
+  together: (db: Database, keys: Key[]) => Promise<Value[]>
   /** How many at most go out together. */
   most: number
-  /** Answers all, in their order; an error in place of an answer is for that one alone. */
-  all: (db: Database, keys: readonly Key[]) => Promise<(Value | Error)[]>
-  one: (db: Database, key: Key) => Promise<Value>
 }
 
 /**
- * Sends what is asked in one turn of the event loop together, as a server's work is by the statement. Nobody joins a
- * batch that was sent, so that each answer is as new as if it had been asked for alone.
+ * A question whose keys of one turn of the event loop share a statement, because Postgres works by the statement. No key
+ * joins a batch that was sent, so each answer is as new as if it had been asked for alone.
  */
-export function gathered<Key, Value>({ most, all, one }: Gathered<Key, Value>) {
-  const loads = new WeakMap<Database, (key: Key) => Promise<Value>>()
+export function gathered<Key, Value>({ alone, together, most }: Gathered<Key, Value>) {
+  const queues = new WeakMap<Database, (key: Key) => Promise<Value>>()
   return (db: Database, key: Key): Promise<Value> => {
-    if (!gathering.has(db)) return one(db, key)
-    const load = loads.get(db) ?? inBatches(most, (keys: readonly Key[]) => all(db, keys))
-    loads.set(db, load)
-    return load(key)
+    if (!gathering.has(db)) return alone(db, key)
+    const ask = queues.get(db) ?? queue(most, (keys) => answerAll(db, keys))
+    queues.set(db, ask)
+    return ask(key)
+  }
+
+  /** Where Postgres rejects a batch, perhaps because of one key, each is asked alone. */
+  async function answerAll(db: Database, keys: Key[]): Promise<PromiseSettledResult<Value>[]> {
+    try {
+      return (await together(db, keys)).map((value) => ({ status: 'fulfilled', value }))
+    } catch (error) {
+      if (!isSqlError(error) || isStuck(error)) throw error
+      return Promise.allSettled(keys.map((key) => alone(db, key)))
+    }
   }
 }
 
-function inBatches<Key, Value>(most: number, all: (keys: readonly Key[]) => Promise<(Value | Error)[]>) {
-  const batches: (() => void)[] = []
-  let waiting = 0
+interface Waiting<Key, Value> {
+  key: Key
+  resolve: (value: Value) => void
+  reject: (error: unknown) => void
+}
+
+function queue<Key, Value>(most: number, answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>) {
+  const waiting: Waiting<Key, Value>[] = []
   let underWay = 0
-  let refused = false
 
   const send = () => {
-    while (underWay < lanes && batches.length > 0) batches.shift()?.()
+    while (underWay < lanes && waiting.length > 0) void answer(waiting.splice(0, most))
   }
-  const loader = new DataLoader<Key, Value>(
-    async (keys) => {
-      waiting -= keys.length
-      if (refused) throw new Overloaded()
-      underWay += 1
-      try {
-        return await all(keys)
-      } catch (error) {
-        if (isStuck(error)) refuseWaiting()
-        throw error
-      } finally {
-        underWay -= 1
-        send()
-      }
-    },
-    {
-      cache: false,
-      maxBatchSize: most,
-      batchScheduleFn: (dispatch) => {
-        batches.push(dispatch)
-        setImmediate(send)
-      },
-    },
-  )
-  /** What waits would wait in vain, for as long as those before it. */
-  const refuseWaiting = () => {
-    refused = true
-    for (const dispatch of batches.splice(0)) dispatch()
-    refused = false
+  const answer = async (batch: Waiting<Key, Value>[]) => {
+    underWay += 1
+    try {
+      const answers = await answerAll(batch.map(({ key }) => key))
+      for (const [i, answer] of answers.entries())
+        if (answer.status === 'fulfilled') batch[i]?.resolve(answer.value)
+        else batch[i]?.reject(answer.reason)
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+      // Whoever waits behind a database that hangs would wait as long.
+      if (isStuck(error)) for (const { reject } of waiting.splice(0)) reject(new Overloaded())
+    }
+    underWay -= 1
+    send()
   }
-  return async (key: Key): Promise<Value> => {
-    if (waiting >= room) throw new Overloaded()
-    waiting += 1
-    return loader.load(key)
-  }
+  return (key: Key) =>
+    new Promise<Value>((resolve, reject) => {
+      if (waiting.length >= room) return reject(new Overloaded())
+      if (waiting.length === 0) setImmediate(send)
+      waiting.push({ key, resolve, reject })
+    })
 }

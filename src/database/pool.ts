@@ -1,6 +1,15 @@
 import type { PostgresPool } from 'kysely'
 import pg from 'pg'
-import { ConnectionLost, isSqlError, NotDone, Overloaded, QueryTimeout, type SqlError, Unreachable } from './errors.ts'
+import {
+  ConnectionLost,
+  isGivenUp,
+  isSqlError,
+  NotDone,
+  Overloaded,
+  QueryTimeout,
+  type SqlError,
+  Unreachable,
+} from './errors.ts'
 
 /** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P)/
@@ -14,7 +23,7 @@ const outdated = ['26000', '0A000']
 /** How many may wait for a connection. */
 const room = 1000
 
-/** Sends one statement over any connection, be it for the first time or as a repetition. */
+/** Sends one statement, for the first time or as a repetition. */
 type Ask = (text: string, values: readonly unknown[], repetition?: number) => Promise<pg.QueryResult>
 
 /** A pool for Kysely, and for single statements besides. */
@@ -30,8 +39,9 @@ interface Options {
 }
 
 /**
- * A pool whose connections are thrown away once they fail in any way but a refused statement. A statement by itself, of
- * which nothing was done or which only reads, is then asked once more, over another connection.
+ * A pool whose connections are thrown away once they fail in any way but a rejected statement. A statement by itself is
+ * repeated where that is safe: over another connection if it only reads or had no effect, over the same one if Postgres
+ * gave it up in favour of others.
  */
 export function reliable(pool: pg.Pool, options: Options = {}): ReliablePool {
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
@@ -64,21 +74,23 @@ function connectionOver(client: pg.PoolClient, { names, deadline }: Options, ask
   let lost: ConnectionLost | NotDone | undefined
   let statements = 0
   let isReleased = false
+  const query: Ask = async (text, values, repetition = 0) => {
+    if (lost) throw lost // a ROLLBACK would only wait for the dead
+    statements += 1
+    try {
+      return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
+    } catch (error) {
+      lost = lossOf(error, text)
+      if (statements > 1 || repetition >= repetitionsAfter(lost ?? error, text)) throw lost ?? error
+      statements = 0
+      if (!lost) return query(text, values, repetition + 1)
+      client.release(lost) // before another one is waited for
+      isReleased = true
+      return askAnother(text, values, repetition + 1)
+    }
+  }
   return {
-    async query(text: string, values: readonly unknown[], repetition = 0): Promise<pg.QueryResult> {
-      if (lost) throw lost // a ROLLBACK would only wait for the dead
-      statements += 1
-      try {
-        return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
-      } catch (error) {
-        lost = lossOf(error, text)
-        if (!lost) throw error
-        if (statements > 1 || repetition >= repetitionsAfter(lost, text)) throw lost
-        client.release(lost) // before another one is waited for
-        isReleased = true
-        return askAnother(text, values, repetition + 1)
-      }
-    },
+    query,
     release() {
       if (!isReleased) client.release(lost)
       statements = 0
@@ -95,11 +107,12 @@ function lossOf(error: unknown, text: string): ConnectionLost | NotDone | undefi
   return (code && !fatal.test(code)) || isBegin(text) ? new NotDone(error) : new ConnectionLost(error)
 }
 
-/** How often a statement by itself may be repeated that lost its connection so. */
-function repetitionsAfter(lost: ConnectionLost | NotDone, text: string): number {
+/** How often a statement by itself may be repeated that failed so. */
+function repetitionsAfter(error: unknown, text: string): number {
   if (isBegin(text)) return 0 // what follows is for this connection
-  if (lost instanceof ConnectionLost) return !lost.timedOut && /^\s*select\b/i.test(text) ? 1 : 0
-  return outdated.includes((lost.cause as SqlError).code) ? 10 : 1
+  if (isGivenUp(error)) return 3
+  if (error instanceof NotDone) return outdated.includes((error.cause as SqlError).code) ? 10 : 1
+  return error instanceof ConnectionLost && !error.timedOut && /^\s*select\b/i.test(text) ? 1 : 0
 }
 
 /**

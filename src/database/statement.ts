@@ -1,21 +1,21 @@
 import type { CompiledQuery } from 'kysely'
 import type { Database } from './database.ts'
 
-/** The names of the statements compiled so far, by their text: each connection to a server prepares them once. */
-export const names = new Map<string, string>()
+/** The names of the statements compiled so far, by their text. Each connection to a server prepares a named one once. */
+export const statementNames = new Map<string, string>()
 
-/** Stands for a value of that name while a statement is compiled. */
-class Place {
+/** Stands for the value of that name while a statement is compiled. */
+class Parameter {
   readonly name: string
   constructor(name: string) {
     this.name = name
   }
 }
-const places = new Proxy({}, { get: (_, name: string) => new Place(name) })
+const parameters = new Proxy({}, { get: (_, name: string) => new Parameter(name) })
 
 /**
  * A statement that Kysely compiles once, at its first use. Its text must not depend on the values, which are not there
- * yet when it is built: they can only be taken from `values` by their names, and become its parameters.
+ * yet when it is built: take them from `values` by their names only, and they become its parameters.
  */
 export function statement<Values extends object, Row>(
   name: string,
@@ -24,12 +24,12 @@ export function statement<Values extends object, Row>(
   let compiled: CompiledQuery<Row> | undefined
   return async (db, values) => {
     if (!compiled) {
-      compiled = build(db, places as Values)
-      names.set(compiled.sql, name)
+      compiled = build(db, parameters as Values)
+      statementNames.set(compiled.sql, name)
     }
-    const parameters = compiled.parameters.map((value) =>
-      value instanceof Place ? values[value.name as keyof Values] : value,
+    const bound = compiled.parameters.map((value) =>
+      value instanceof Parameter ? values[value.name as keyof Values] : value,
     )
-    return (await db.executeQuery<Row>({ ...compiled, parameters })).rows
+    return (await db.executeQuery<Row>({ ...compiled, parameters: bound })).rows
   }
 }

@@ -7,7 +7,7 @@ import { answer, ETag, failures, Location, noContent, ref } from '../http/routes
 import { trimmed } from '../http/text.ts'
 import type { HousingTypes } from './memory.ts'
 import { deleteHousingType, findHousingType, insertHousingType, updateHousingType } from './queries.ts'
-import { HousingType, HousingTypeCode, HousingTypeList, NewHousingType, NewHousingTypeCode } from './schemas.ts'
+import { HousingType, HousingTypeCode, HousingTypeInput, HousingTypeList, NewHousingTypeCode } from './schemas.ts'
 
 const tags = ['Housing types']
 const example = { code: 'SFD', description: 'Single Family Housing' }
@@ -15,7 +15,7 @@ const missing = { 404: 'No housing type has this code.' }
 const changed = { 412: 'The precondition does not hold.' }
 
 export const housingTypeRoutes: FastifyPluginAsyncTypebox<{ types: HousingTypes }> = async (app, { types }) => {
-  for (const shape of [HousingType, HousingTypeList, NewHousingType]) app.addSchema(shape)
+  for (const shape of [HousingType, HousingTypeList, HousingTypeInput]) app.addSchema(shape)
 
   app.get(
     '',
@@ -70,7 +70,7 @@ export const housingTypeRoutes: FastifyPluginAsyncTypebox<{ types: HousingTypes 
         summary: 'Add a type of housing, or replace it',
         params: NewHousingTypeCode,
         headers: Preconditions,
-        body: ref(NewHousingType),
+        body: ref(HousingTypeInput),
         response: {
           200: answer(HousingType, 'The type as it is now.', { example, headers: { ETag } }),
           201: answer(HousingType, 'The new type.', { example, headers: { ETag, Location } }),

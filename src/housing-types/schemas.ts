@@ -15,7 +15,7 @@ export const HousingTypeList = Type.Object(
 )
 
 /** A housing type as a client sends it. */
-export const NewHousingType = Type.Object(
+export const HousingTypeInput = Type.Object(
   {
     description: Text('What it is', 'Single Family Housing'),
     code: Type.Optional(
@@ -26,7 +26,7 @@ export const NewHousingType = Type.Object(
       }),
     ),
   },
-  { $id: 'NewHousingType', additionalProperties: false, examples: [{ description: 'Single Family Housing' }] },
+  { $id: 'HousingTypeInput', additionalProperties: false, examples: [{ description: 'Single Family Housing' }] },
 )
 
 const path = {

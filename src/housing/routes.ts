@@ -8,10 +8,11 @@ import { Problem, wrongParameter } from '../http/problems.ts'
 import { answer, ETag, failures, Link, Location, noContent, type Routes, ref } from '../http/routes.ts'
 import { batchRoutes } from './batch/routes.ts'
 import { etag, versionsIn } from './etag.ts'
+import { findHousing, insertHousing } from './gathered.ts'
 import { readPage } from './list/page.ts'
 import { HousingPage, ListQuery } from './list/schemas.ts'
-import { deleteHousing, findHousing, insertHousing, updateHousing } from './queries.ts'
-import { AsOf, asStored, exampleHousing, Housing, HousingId, HousingPatch, NewHousing } from './schemas.ts'
+import { deleteHousing, updateHousing } from './queries.ts'
+import { AsOf, asStored, exampleHousing, Housing, HousingId, HousingInput, HousingPatch } from './schemas.ts'
 import { unknownHousingType } from './unknown-housing-type.ts'
 import { findVersionAt, houseOf, isAhead } from './versions/queries.ts'
 import { versionRoutes } from './versions/routes.ts'
@@ -33,7 +34,7 @@ const changed = {
 }
 
 export const housingRoutes: Routes = async (app, { db }) => {
-  for (const shape of [Housing, HousingPage, HousingPatch, NewHousing]) app.addSchema(shape)
+  for (const shape of [Housing, HousingPage, HousingPatch, HousingInput]) app.addSchema(shape)
   await app.register(versionRoutes, { db })
   await app.register(batchRoutes, { db })
 
@@ -65,7 +66,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
         operationId: 'createHousing',
         summary: 'Add a house',
         headers: IdempotencyKey,
-        body: ref(NewHousing),
+        body: ref(HousingInput),
         response: {
           201: answer(Housing, 'The new house.', {
             example,
@@ -122,7 +123,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
         summary: 'Replace a house',
         params: HousingId,
         headers: IfMatch,
-        body: ref(NewHousing),
+        body: ref(HousingInput),
         response: changed,
       },
     },

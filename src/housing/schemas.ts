@@ -1,7 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Text, trimmed } from '../http/text.ts'
 import { canonical, PostalCode } from './postal-code.ts'
-import type { HousingValues } from './queries.ts'
 
 /** A house as it is answered: types only, since rows older than our rules may break them. */
 export const Housing = Type.Object(
@@ -32,8 +31,11 @@ const values = {
   }),
 }
 
-/** What a client may set. */
+/** The members that a client may set. */
 export const writable = Object.keys(values) as (keyof typeof values)[]
+
+/** Those of them that are columns by the same name; the type is stored by its id. */
+export const own = writable.filter((member) => member !== 'housing_type')
 
 /** A time, as RFC 3339 writes it. */
 export const DateTime = (what: string) =>
@@ -52,8 +54,12 @@ const example = {
 }
 
 /** A house as a client sends it: all that a client may set. */
-export const NewHousing = Type.Object(values, { $id: 'NewHousing', additionalProperties: false, examples: [example] })
-export type NewHousing = Static<typeof NewHousing>
+export const HousingInput = Type.Object(values, {
+  $id: 'HousingInput',
+  additionalProperties: false,
+  examples: [example],
+})
+export type HousingInput = Static<typeof HousingInput>
 
 /** A merge patch (RFC 7396): the members to change. None can be taken away, so null is refused. */
 export const HousingPatch = Type.Partial(Type.Object(values), {
@@ -64,16 +70,13 @@ export const HousingPatch = Type.Partial(Type.Object(values), {
 export type HousingPatch = Static<typeof HousingPatch>
 
 /** What is stored of it: without blanks at the ends, the postal code in its one spelling. */
-export function asStored(house: NewHousing): HousingValues
-export function asStored(house: HousingPatch): Partial<HousingValues>
-export function asStored({ address, street, city, postal_code, housing_type }: HousingPatch): Partial<HousingValues> {
-  return {
-    ...(address !== undefined && { address: trimmed(address) }),
-    ...(street !== undefined && { street: trimmed(street) }),
-    ...(city !== undefined && { city: trimmed(city) }),
-    ...(postal_code !== undefined && { postal_code: canonical(postal_code) }),
-    ...(housing_type !== undefined && { type: { code: housing_type } }),
-  }
+export function asStored<House extends HousingPatch>(house: House): House {
+  const { postal_code } = house
+  const stored = Object.entries(house).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? trimmed(value) : value,
+  ])
+  return { ...Object.fromEntries(stored), ...(postal_code !== undefined && { postal_code: canonical(postal_code) }) }
 }
 
 /** An id as it can stand in a path; anything else is no house. */

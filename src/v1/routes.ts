@@ -2,15 +2,15 @@ import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import type { Database } from '../database/database.ts'
 import { onViolation } from '../database/errors.ts'
-import { insertHousing } from '../housing/queries.ts'
 import type { HousingTypes } from '../housing-types/memory.ts'
 import type { HousingTypeRow } from '../housing-types/queries.ts'
 import { Problem } from '../http/problems.ts'
 import { plainJson } from '../http/representation.ts'
 import { ref } from '../http/routes.ts'
 import { acceptJsonAsVersion1 } from './body.ts'
-import { findV1Housing, type V1HousingRow } from './queries.ts'
-import { V1Failure, V1Housing, V1HousingType, V1NewHousing, V1Paging, V1ValidationFailure } from './schemas.ts'
+import { findV1Housing, insertV1Housing } from './gathered.ts'
+import type { V1HousingRow } from './queries.ts'
+import { V1Failure, V1Housing, V1HousingInput, V1HousingType, V1Paging, V1ValidationFailure } from './schemas.ts'
 import { checkPath, readHouse, readPaging } from './validation.ts'
 
 type Query = Record<string, string | string[]>
@@ -25,7 +25,7 @@ const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFail
  * Its schemas only document; what a request may hold is judged by this version's own validation.
  */
 export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
-  for (const shape of [V1Failure, V1Housing, V1HousingType, V1NewHousing, V1ValidationFailure]) app.addSchema(shape)
+  for (const shape of [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure]) app.addSchema(shape)
   app.setValidatorCompiler(() => () => true)
   acceptJsonAsVersion1(app)
   app.addHook('onSend', plainJson)
@@ -43,7 +43,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     },
     async ({ query }) => {
       const { offset, limit } = readPaging(query)
-      return (await types.all()).slice(Number(offset), Number(offset + limit)).map(asV1HousingType)
+      return (await types.all()).slice(offset, offset + limit).map(asV1HousingType)
     },
   )
 
@@ -92,7 +92,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
         tags: ['Housing'],
         operationId: 'create_house_api_v1_housing__post',
         summary: 'Create House',
-        body: ref(V1NewHousing),
+        body: ref(V1HousingInput),
         response: {
           200: ref(V1Housing),
           400: ref(V1Failure),
@@ -101,11 +101,10 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
       },
     },
     async ({ body }) => {
-      const { housing_type_id, ...house } = readHouse(body)
-      const created = await insertHousing(db, { ...house, type: { id: housing_type_id } }).catch(
+      const house = await insertV1Housing(db, readHouse(body)).catch(
         onViolation('fk_housing_type', () => new Problem('unknown-housing-type', 'Invalid housing_type_id')),
       )
-      return asV1Housing({ ...created, housing_type_id })
+      return asV1Housing(house)
     },
   )
 }

@@ -19,7 +19,7 @@ const example = {
 const line = (example: string) => Type.String({ pattern: '^[^\\u0000]{0,50} *$', examples: [example] })
 
 /** A house as a client sends it. These rules only document those of `readHouse`. */
-export const V1NewHousing = Type.Object(
+export const V1HousingInput = Type.Object(
   {
     address: line('1207'),
     street: line('Douglas Street'),
@@ -27,7 +27,7 @@ export const V1NewHousing = Type.Object(
     postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8V 1A1'] }),
     housing_type_id: Type.Integer({ minimum: -2147483648, maximum: 2147483647, examples: [1] }),
   },
-  { $id: 'V1NewHousing', examples: [example] },
+  { $id: 'V1HousingInput', examples: [example] },
 )
 export const V1Housing = Type.Object(
   { ...house, housing_id: Type.Integer({ examples: [17] }) },

@@ -678,9 +678,9 @@ test('the contract has the operations of the predecessor, with their parameters 
   const { requestBody } = paths['/api/v1/housing/'].post
   expect(requestBody).toMatchObject({
     required: true,
-    content: { 'application/json': { schema: { $ref: '#/components/schemas/V1NewHousing' } } },
+    content: { 'application/json': { schema: { $ref: '#/components/schemas/V1HousingInput' } } },
   })
-  expect(components.schemas.V1NewHousing.required).toEqual(Object.keys(house))
+  expect(components.schemas.V1HousingInput.required).toEqual(Object.keys(house))
   expect(components.schemas.V1Housing.required).toEqual([...Object.keys(house), 'housing_id'])
   expect(components.schemas.V1HousingType.required).toEqual(['code', 'description', 'housing_type_id'])
   for (const page of ['/docs', '/redoc'])

@@ -28,12 +28,16 @@ export const checkPath = (params: Record<string, string>): void => refuse(nulsIn
 export function readPaging(
   query: Record<string, string | string[]>,
   params: Record<string, string> = {},
-): { offset: bigint; limit: bigint } {
+): { offset: number; limit: number } {
   const skip = lastOf(query.skip)
   const limit = lastOf(query.limit)
   refuse([...nulsIn(params), inQuery('skip', skip), inQuery('limit', limit)])
-  return { offset: toBigInt(skip) ?? 0n, limit: toBigInt(limit) ?? 100n }
+  return { offset: toRows(skip) ?? 0, limit: toRows(limit) ?? 100 }
 }
+
+/** A number of rows: what goes beyond the largest safe integer is more than any table has. */
+const toRows = (text: string | undefined) =>
+  text === undefined ? undefined : Math.min(Number(toBigInt(text)), Number.MAX_SAFE_INTEGER)
 
 const lastOf = (texts: string | string[] | undefined) => (Array.isArray(texts) ? texts.at(-1) : texts)
 const inQuery = (name: string, text: string | undefined) =>

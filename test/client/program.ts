@@ -4,7 +4,7 @@ import type { components, paths } from './contract.ts'
 /** What a client in TypeScript looks like, with types generated from openapi.json alone. Answers what it saw. */
 export async function program(baseUrl: string) {
   const api = createClient<paths>({ baseUrl })
-  const body: components['schemas']['NewHousing'] = {
+  const body: components['schemas']['HousingInput'] = {
     address: '735',
     street: 'Broughton Street',
     city: 'Victoria',

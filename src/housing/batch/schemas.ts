@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { ref } from '../../http/routes.ts'
-import { exampleHousing, Housing, HousingPatch, NewHousing } from '../schemas.ts'
+import { exampleHousing, Housing, HousingInput, HousingPatch } from '../schemas.ts'
 
 /** How many operations a batch may have. */
 export const most = 1000
@@ -15,7 +15,7 @@ const version = Type.Integer({
 })
 
 const BatchCreate = Type.Object(
-  { op: Type.Literal('create'), house: ref(NewHousing) },
+  { op: Type.Literal('create'), house: ref(HousingInput) },
   { $id: 'BatchCreate', ...strict },
 )
 const BatchUpdate = Type.Object(

@@ -2,8 +2,9 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Database } from '../../database/database.ts'
 import { trimmed } from '../../http/text.ts'
 import { inUtc } from '../../http/validation.ts'
+import { findHousingByPostalCode } from '../gathered.ts'
 import { canonical } from '../postal-code.ts'
-import { findHousingByPostalCode, houses } from '../queries.ts'
+import { houses } from '../queries.ts'
 import { type Filters, keyOf, type Sort } from './schemas.ts'
 
 /** The filters, with their words as Postgres' parser splits them, and their types as ids, which its planner can judge. */
@@ -44,8 +45,7 @@ export function listHousing(
   }: { condition: Condition; sort: Sort; after?: (string | number)[] | undefined; limit: number },
 ) {
   const code = onlyCode(condition)
-  if (code && sort === 'id' && !after)
-    return findHousingByPostalCode(db, { postalCode: code, limit: BigInt(limit), offset: 0n })
+  if (code && sort === 'id' && !after) return findHousingByPostalCode(db, { postalCode: code, limit })
   const direction = sort.startsWith('-') ? 'desc' : 'asc'
   const key = keys[keyOf(sort)]
   const position = key ? sql`${key}, h.id` : sql`h.id`

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../../database/database.ts'
 import { inUtc } from '../../http/validation.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
+import { type HousingInput, own, writable } from '../schemas.ts'
 
 /** An entry of the change log. Of a deletion it has the row as it was before. */
 export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
@@ -9,17 +10,7 @@ export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
 const versions = (db: Database, id: number) =>
   db
     .selectFrom('housing.changes')
-    .select(['version', 'at', 'by', 'operation'])
-    .select([
-      'housing_id as id',
-      'address',
-      'street',
-      'city',
-      'postal_code',
-      'housing_type',
-      'created_at',
-      'updated_at',
-    ])
+    .select(['version', 'at', 'by', 'operation', 'housing_id as id', ...writable, 'created_at', 'updated_at'])
     .where('housing_id', '=', id)
     .orderBy('version', 'desc')
 
@@ -56,11 +47,11 @@ export const markAsRestoring = (tx: Database) => sql`select set_config('sample_a
  * Brings a deleted house back under its id; a trigger continues its versions. Answers undefined where it is there already.
  * Rejects with a violation of `fk_housing_type` where its type is gone.
  */
-export const undeleteHousing = (db: Database, { id, address, street, city, postal_code, housing_type }: VersionRow) =>
+export const undeleteHousing = (db: Database, id: number, { housing_type, ...house }: HousingInput) =>
   db
     .insertInto('housing.housing')
-    .values({ id, address, street, city, postal_code, housing_type_id: idOfType(housing_type) })
+    .values({ ...house, id, housing_type_id: idOfType(housing_type) })
     .onConflict((there) => there.column('id').doNothing())
-    .returning(['id', 'address', 'street', 'city', 'postal_code', 'version', 'created_at', 'updated_at'])
+    .returning(['id', ...own, 'version', 'created_at', 'updated_at'])
     .returning(sql<string>`${housing_type}`.as('housing_type'))
     .executeTakeFirst() satisfies Promise<HousingRow | undefined>

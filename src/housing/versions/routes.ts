@@ -10,7 +10,7 @@ import { answer, ETag, failures, Link, type Routes } from '../../http/routes.ts'
 import { checker } from '../../http/validation.ts'
 import { etag, versionsIn } from '../etag.ts'
 import { findHousing, updateHousing } from '../queries.ts'
-import { exampleHousing, Housing, HousingId, writable } from '../schemas.ts'
+import { exampleHousing, Housing, HousingId, type HousingInput, writable } from '../schemas.ts'
 import { findVersion, findVersions, houseOf, markAsRestoring, undeleteHousing, type VersionRow } from './queries.ts'
 import { exampleVersion, HousingVersionId, HousingVersionPage, VersionsQuery } from './schemas.ts'
 
@@ -124,20 +124,22 @@ async function restorable(tx: Database, id: number, version: number): Promise<Ve
 /** Undeletes the house, or changes what is there if it is in the version that `If-Match` names. */
 async function restore(tx: Database, row: VersionRow, seen: Tags | undefined) {
   await markAsRestoring(tx)
-  const { id, address, street, city, postal_code, housing_type } = row
+  const { id, housing_type } = row
   const typeIsGone = onViolation(
     'fk_housing_type',
     () => new Problem('not-restorable', `Its housing type, ${housing_type}, does not exist any more.`),
   )
   const current = await findHousing(tx, id)
-  const undeleted = current ? undefined : await undeleteHousing(tx, row).catch(typeIsGone)
+  const undeleted = current ? undefined : await undeleteHousing(tx, id, asInput(row)).catch(typeIsGone)
   if (undeleted) return undeleted
   if (!seen) throw missingIfMatch()
-  const values = { address, street, city, postal_code, type: { code: housing_type } }
-  const house = await updateHousing(tx, id, versionsIn(seen, id), values).catch(typeIsGone)
+  const house = await updateHousing(tx, id, versionsIn(seen, id), asInput(row)).catch(typeIsGone)
   if (house) return house
   const now = await findHousing(tx, id)
   throw now ? stale(etag(now), now.version) : new Problem('not-found', `No house has the id ${id}.`)
 }
+
+/** The members that a client could send to make the house what it was. */
+const asInput = (row: VersionRow) => Object.fromEntries(writable.map((member) => [member, row[member]])) as HousingInput
 
 const neverThere = (id: number) => new Problem('not-found', `No house ever had the id ${id}.`)

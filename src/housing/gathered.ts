@@ -1,0 +1,83 @@
+// The hot questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is
+// lost but speed on a server.
+import { type SqlBool, sql } from 'kysely'
+import type { Database } from '../database/database.ts'
+import { gathered } from '../database/gather.ts'
+import { statement } from '../database/statement.ts'
+import * as queries from './queries.ts'
+import { columns, type HousingRow, houses, inPostalCode } from './queries.ts'
+import { type HousingInput, own } from './schemas.ts'
+
+export const findHousing = gathered({
+  most: 16,
+  alone: queries.findHousing,
+  async together(db, ids: number[]) {
+    const found = new Map((await findSeveral(db, { ids })).map((house) => [house.id, house]))
+    return ids.map((id) => found.get(id))
+  },
+})
+
+const findSeveral = statement('find_several_housing', (db, { ids }: { ids: number[] }) =>
+  houses(db).where(sql<SqlBool>`h.id = any (${ids}::int[])`).compile(),
+)
+
+export const findHousingByPostalCode = gathered({
+  most: 16,
+  alone: queries.findHousingByPostalCode,
+  async together(db, keys: { postalCode: string; limit: number }[]) {
+    const found = keys.map((): HousingRow[] => [])
+    const postalCodes = keys.map(({ postalCode }) => postalCode)
+    const limits = keys.map(({ limit }) => limit)
+    for (const { n, ...house } of await findInSeveralPostalCodes(db, { postalCodes, limits })) found[n - 1]?.push(house)
+    return found
+  },
+})
+
+const findInSeveralPostalCodes = statement(
+  'find_housing_in_several_postal_codes',
+  (db, { postalCodes, limits }: { postalCodes: string[]; limits: number[] }) =>
+    sql<HousingRow & { n: number }>`
+      select key.n::int, h.*
+      from unnest(${postalCodes}::bpchar[], ${limits}::int[]) with ordinality as key (postal_code, most, n)
+      cross join lateral ${inPostalCode(db, sql`key.postal_code`).limit(sql<number>`key.most`)} h
+      order by key.n, h.id`.compile(db),
+)
+
+/** Stores all whose type exists; the others are left to Postgres to reject, each alone. */
+export const insertHousing = async (db: Database, house: HousingInput): Promise<HousingRow> =>
+  (await insertAmongOthers(db, house)) ?? queries.insertHousing(db, house)
+
+const insertAmongOthers = gathered({
+  most: 32,
+  alone: queries.insertHousing as (db: Database, house: HousingInput) => Promise<HousingRow | undefined>,
+  async together(db, houses) {
+    const stored: (HousingRow | undefined)[] = houses.map(() => undefined)
+    const types = houses.map(({ housing_type }) => housing_type)
+    for (const { n, ...house } of await insertSeveral(db, { json: JSON.stringify(houses), types }))
+      stored[n - 1] = house
+    return stored
+  },
+})
+
+const list = (columns: readonly string[]) => sql.raw(columns.join(', '))
+
+/** Numbered on the way in, so that each caller gets its own row back. */
+const insertSeveral = statement('insert_several_housing', (db, { json, types }: { json: string; types: string[] }) =>
+  sql<HousingRow & { n: number }>`
+    with given as (
+      select given.*, nextval('housing.housing_id_seq')::int as id
+      from (
+        select given.ordinality as n, ${list(own)}, t.id as housing_type_id
+        from rows from (json_populate_recordset(null::housing.housing, ${json}), unnest(${types}::bpchar[]))
+          with ordinality as given
+        join housing.housing_types t on t.code = given.unnest
+        order by given.ordinality
+      ) given
+    ), h as (
+      insert into housing.housing (id, ${list(own)}, housing_type_id)
+      select id, ${list(own)}, housing_type_id from given
+      returning *
+    )
+    select given.n::int, ${list(columns)}
+    from h join given using (id) join housing.housing_types t on t.id = h.housing_type_id`.compile(db),
+)

@@ -1,0 +1,74 @@
+// The questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is lost
+// but speed on a server.
+import { sql } from 'kysely'
+import type { Database } from '../database/database.ts'
+import { gathered } from '../database/gather.ts'
+import { statement } from '../database/statement.ts'
+import * as queries from './queries.ts'
+import { columns, type InPostalCode, inPostalCode, type V1HousingRow } from './queries.ts'
+import type { V1House } from './validation.ts'
+
+/** A longer answer is asked for alone, so that it does not hold up others. */
+const longest = 1000
+
+export const findV1Housing = (db: Database, key: InPostalCode): Promise<V1HousingRow[]> =>
+  (key.offset + key.limit > longest ? queries : { findV1Housing: findAmongOthers }).findV1Housing(db, key)
+
+const findAmongOthers = gathered({
+  most: 16,
+  alone: queries.findV1Housing,
+  async together(db, keys: InPostalCode[]) {
+    const found = keys.map((): V1HousingRow[] => [])
+    const postalCodes = keys.map(({ postalCode }) => postalCode)
+    const offsets = keys.map(({ offset }) => offset)
+    const limits = keys.map(({ limit }) => limit)
+    for (const house of await findInSeveral(db, { postalCodes, offsets, limits })) found[house.n - 1]?.push(house)
+    return found
+  },
+})
+
+const findInSeveral = statement(
+  'find_v1_housing_in_several_postal_codes',
+  (db, { postalCodes, offsets, limits }: { postalCodes: string[]; offsets: number[]; limits: number[] }) =>
+    sql<V1HousingRow & { n: number }>`
+      select key.n::int, h.*
+      from unnest(${postalCodes}::bpchar[], ${offsets}::int[], ${limits}::int[])
+        with ordinality as key (postal_code, skipped, most, n)
+      cross join lateral ${inPostalCode(db, sql`key.postal_code`)
+        .offset(sql<number>`key.skipped`)
+        .limit(sql<number>`key.most`)} h
+      order by key.n, h.id`.compile(db),
+)
+
+/** Stores all whose type exists; the others are left to Postgres to reject, each alone. */
+export const insertV1Housing = async (db: Database, house: V1House): Promise<V1HousingRow> =>
+  (await insertAmongOthers(db, house)) ?? queries.insertV1Housing(db, house)
+
+const insertAmongOthers = gathered({
+  most: 32,
+  alone: queries.insertV1Housing as (db: Database, house: V1House) => Promise<V1HousingRow | undefined>,
+  async together(db, houses) {
+    const stored: (V1HousingRow | undefined)[] = houses.map(() => undefined)
+    for (const { n, ...house } of await insertSeveral(db, { json: JSON.stringify(houses) })) stored[n - 1] = house
+    return stored
+  },
+})
+
+const list = sql.raw(columns.join(', '))
+
+/** Numbered on the way in, so that each caller gets its own row back. */
+const insertSeveral = statement('insert_several_v1_housing', (db, { json }: { json: string }) =>
+  sql<V1HousingRow & { n: number }>`
+    with given as (
+      select nextval('housing.housing_id_seq')::int as id, n, address, street, city, postal_code, housing_type_id
+      from (
+        select given.*, given.ordinality as n
+        from json_populate_recordset(null::housing.housing, ${json}) with ordinality as given
+        join housing.housing_types t on t.id = given.housing_type_id
+        order by n
+      ) given
+    ), h as (
+      insert into housing.housing (${list}) select ${list} from given returning ${list}
+    )
+    select given.n::int, h.* from h join given using (id)`.compile(db),
+)
