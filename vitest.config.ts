@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { Totals } from './test/totals.ts'
+import { Totals } from './test/support/totals.ts'
 
 const onBackend = (backend: string) => ({
   extends: true as const,
@@ -22,7 +22,7 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/containers/**'] } },
     ],
-    globalSetup: './test/setup.ts',
+    globalSetup: './test/support/setup.ts',
     reporters: ['default', new Totals()],
     maxWorkers: 2,
     isolate: false, // each file has a database of its own, and none has other state: it is loading that takes time

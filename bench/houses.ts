@@ -1,9 +1,9 @@
 // A Postgres server of the measurement's own, with many houses in it.
 import { readConfig } from '../src/config.ts'
-import { bringUpOnce } from '../src/database/bring-up.ts'
-import { openDatabase } from '../src/database/database.ts'
-import { readMigrations } from '../src/database/migrations.ts'
-import { startPostgres } from '../test/postgres.ts'
+import { openDatabase } from '../src/database/open.ts'
+import { bringUpOnce } from '../src/migrations/bring-up.ts'
+import { readMigrations } from '../src/migrations/files.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 
 /** How many there are; five share a postal code. */
 export const count = 100_000

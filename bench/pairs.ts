@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import type { FastifyInstance } from 'fastify'
-import { freePort } from '../test/postgres.ts'
+import { freePort } from '../test/support/postgres.ts'
 
 const pairs = Number(process.env.PAIRS ?? 7)
 const rounds = 9

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../test/postgres.ts'
+import { freePort } from '../test/support/postgres.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const python = join(root, 'node_modules/.cache/schemathesis')

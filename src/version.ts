@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs'
-
-/** The folder of the checkout, or of the image; of a built file, too. */
-export const root = new URL('..', import.meta.url)
+import { root } from './root.ts'
 
 /** This release, as package.json has it. */
 export const { version }: { version: string } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))

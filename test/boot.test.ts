@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ownDatabase, ownFolder } from './api.ts'
-import { freePort, guarded, startPostgres } from './postgres.ts'
-import { run, serve, start } from './program.ts'
-import { startProxy } from './proxy.ts'
+import { ownDatabase, ownFolder } from './support/api.ts'
+import { freePort, guarded, startPostgres } from './support/postgres.ts'
+import { run, serve, start } from './support/program.ts'
+import { startProxy } from './support/proxy.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 

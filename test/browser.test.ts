@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { startApi } from './api.ts'
+import { startApi } from './support/api.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { startApi } from './api.ts'
+import { startApi } from './support/api.ts'
 
 const cwd = fileURLToPath(new URL('..', import.meta.url))
 const run = (tool: string, ...args: string[]) => promisify(execFile)(`node_modules/.bin/${tool}`, args, { cwd })

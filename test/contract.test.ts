@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { createLog } from '../src/log.ts'
 import { createServer } from '../src/server.ts'
 import { version } from '../src/version.ts'
-import { noDatabase } from './api.ts'
+import { noDatabase } from './support/api.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

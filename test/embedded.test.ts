@@ -4,9 +4,9 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
-import { openDatabase } from '../src/database/database.ts'
-import { ownFolder } from './api.ts'
-import { run, serve, start } from './program.ts'
+import { openDatabase } from '../src/database/open.ts'
+import { ownFolder } from './support/api.ts'
+import { run, serve, start } from './support/program.ts'
 
 /** A copy of a migrated folder; ends with the test. */
 async function dataFolder(): Promise<string> {

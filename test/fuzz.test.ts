@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { startApi } from './api.ts'
+import { startApi } from './support/api.ts'
 
 type Json = Record<string, unknown>
 interface Schema extends Json {

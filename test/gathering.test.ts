@@ -3,16 +3,17 @@ import type { LightMyRequestResponse } from 'fastify'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { bringUpOnce } from '../src/database/bring-up.ts'
-import { type Database, openDatabase } from '../src/database/database.ts'
-import { readMigrations } from '../src/database/migrations.ts'
+import { openDatabase } from '../src/database/open.ts'
 import { reliable } from '../src/database/pool.ts'
-import { openServer } from '../src/database/server.ts'
+import { openPool } from '../src/database/postgres.ts'
+import type { Database } from '../src/database/tables.ts'
 import { findHousing } from '../src/housing/gathered.ts'
 import { createLog } from '../src/log.ts'
+import { bringUpOnce } from '../src/migrations/bring-up.ts'
+import { readMigrations } from '../src/migrations/files.ts'
 import { createServer } from '../src/server.ts'
-import { ownDatabase } from './api.ts'
-import { client, expectProblem } from './http.ts'
+import { ownDatabase } from './support/api.ts'
+import { client, expectProblem } from './support/http.ts'
 
 const { settings, url, drop } = await ownDatabase()
 const database = await openDatabase(settings)
@@ -21,7 +22,7 @@ const { db } = database
 /** The same database, asked for each thing by itself. */
 const plainDb: Database = new Kysely({
   dialect: new PostgresDialect({
-    pool: reliable(openServer(settings as Parameters<typeof openServer>[0])),
+    pool: reliable(openPool(settings as Parameters<typeof openPool>[0])),
   }),
 })
 const [app, plain] = [await serve(db), await serve(plainDb)]

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { bringUpOnce } from '../src/database/bring-up.ts'
-import { openDatabase } from '../src/database/database.ts'
-import { decode, type Migration, readMigrations } from '../src/database/migrations.ts'
-import { ownDatabase, ownFolder } from './api.ts'
-import { catalog, history, makePredecessor } from './catalog.ts'
+import { openDatabase } from '../src/database/open.ts'
+import { bringUpOnce } from '../src/migrations/bring-up.ts'
+import { decode, type Migration, readMigrations } from '../src/migrations/files.ts'
+import { ownDatabase, ownFolder } from './support/api.ts'
+import { catalog, history, makePredecessor } from './support/catalog.ts'
 
 const migrations = readMigrations()
 const newest = migrations.at(-1) as Migration

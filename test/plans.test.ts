@@ -1,14 +1,15 @@
 import { type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, expect, test } from 'vitest'
-import { bringUpOnce } from '../src/database/bring-up.ts'
-import { type Database, openDatabase } from '../src/database/database.ts'
 import { gatherFor } from '../src/database/gather.ts'
-import { readMigrations } from '../src/database/migrations.ts'
+import { openDatabase } from '../src/database/open.ts'
+import type { Database } from '../src/database/tables.ts'
 import { findHousing, findHousingByPostalCode } from '../src/housing/gathered.ts'
 import { listHousing, resolve } from '../src/housing/list/queries.ts'
 import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
-import { ownDatabase } from './api.ts'
+import { bringUpOnce } from '../src/migrations/bring-up.ts'
+import { readMigrations } from '../src/migrations/files.ts'
+import { ownDatabase } from './support/api.ts'
 
 const { settings, url, drop } = await ownDatabase()
 const database = await openDatabase(settings)

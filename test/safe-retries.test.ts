@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { ownDatabase, ownFolder } from './api.ts'
-import { library as house } from './http.ts'
-import { serve } from './program.ts'
-import { startProxy } from './proxy.ts'
+import { ownDatabase, ownFolder } from './support/api.ts'
+import { library as house } from './support/http.ts'
+import { serve } from './support/program.ts'
+import { startProxy } from './support/proxy.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 

@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createLog } from '../src/log.ts'
-import { startApi } from './api.ts'
-import { exchange, listen } from './http.ts'
+import { startApi } from './support/api.ts'
+import { exchange, listen } from './support/http.ts'
 
 const lines: string[] = []
 const log = Object.assign(createLog('silent'), { line: (line: string) => lines.push(line) })

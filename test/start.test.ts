@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ownDatabase, ownFolder } from './api.ts'
-import { run, serve } from './program.ts'
+import { ownDatabase, ownFolder } from './support/api.ts'
+import { run, serve } from './support/program.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 

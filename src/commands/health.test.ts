@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { startApi } from '../../test/api.ts'
+import { startApi } from '../../test/support/api.ts'
 
 const readiness = { schema: { expected: '1.3.0', found: '1.3.0', ready: true }, draining: false }
 const { app } = await startApi({ readiness })

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts'
-import { bringUpOnce } from '../database/bring-up.ts'
-import { openDatabase } from '../database/database.ts'
-import { readMigrations } from '../database/migrations.ts'
+import { openDatabase } from '../database/open.ts'
+import { bringUpOnce } from '../migrations/bring-up.ts'
+import { readMigrations } from '../migrations/files.ts'
 
 /** Applies what the database lacks, and tells it on stdout. */
 export async function migrate(config: Config): Promise<void> {

@@ -1,200 +1,88 @@
 import { EventEmitter } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
-import { join, resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import pg from 'pg'
-import { root } from '../version.ts'
+import { root } from '../root.ts'
+import { type Admit, isPrimary, kyselyOver, type OpenDatabase } from './database.ts'
+import { type ClaimedFolder, claimFolder, damaged, fileSystemRefusal, unopened } from './embedded-folder.ts'
 import { EmbeddedStream } from './embedded-stream.ts'
 import { reason } from './errors.ts'
-import { types } from './pool.ts'
-
-/** The folder cannot be used as it is; the message says why and what to do. */
-export class FolderRefused extends Error {}
-
-interface Embedded {
-  pool: pg.Pool
-  folder: string
-  listen: (channel: string, heard: () => void) => Promise<void>
-  close: () => Promise<void>
-}
+import { Notices } from './listen.ts'
+import { reliable } from './pool.ts'
+import { typeParsers } from './type-parsers.ts'
 
 /**
  * The embedded database (Postgres compiled to WebAssembly) over a folder that this process alone holds.
  * It has one connection, and writes survive a crash of the process, though perhaps not a loss of power.
  */
-export async function openEmbedded(path: string): Promise<Embedded> {
+export async function openEmbedded(path: string, admit: Admit): Promise<OpenDatabase> {
   const folder = resolve(path)
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 }) // the files in it are open to everybody: PGlite's way
-    const unlock = await lock(folder)
+    const claimed = await claimFolder(folder)
     try {
-      return await open(folder, unlock)
+      return await openClaimed(folder, claimed, admit)
     } catch (error) {
-      unlock()
+      claimed.release()
       throw error
     }
   } catch (error) {
-    throw asRefusal(folder, error) ?? error
+    throw fileSystemRefusal(folder, error) ?? error
   }
 }
 
-/** A database with nothing in it, which an image brings along: to make one takes twice as long as to unpack it. */
-const blank = new URL('dist/blank-database.tar.gz', root)
-
-async function open(folder: string, unlock: () => void): Promise<Embedded> {
-  const data = join(folder, 'postgres')
-  const ready = judge(folder, data)
-  writeFileSync(join(folder, holder), `${process.pid}\n`)
-  if (!ready) {
-    mark(folder, false)
-    rmSync(data, { recursive: true, force: true }) // a first start that was cut off stored nothing yet
-  }
-  const { PGlite } = await import('@electric-sql/pglite')
-  const options = ready || !existsSync(blank) ? {} : { loadDataDir: new Blob([readFileSync(blank)]) }
-  const lite = await PGlite.create(data, options).catch((error) => {
-    throw ready && !(error instanceof RangeError) ? damaged(folder, reason(error)) : unopened(folder, reason(error))
-  })
-  if (!ready) mark(folder, true)
+async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit): Promise<OpenDatabase> {
+  const lite = await openLite(folder, claimed)
   const pool = new pg.Pool({
     stream: () => new EmbeddedStream(lite),
     user: 'postgres',
     database: 'postgres',
     options: '-c TimeZone=UTC',
-    types,
+    types: typeParsers,
     max: 1,
     idleTimeoutMillis: 0,
   })
-  const notices = new EventEmitter()
-  pool.on('connect', (client) => client.on('notification', ({ channel }) => notices.emit(channel)))
+  const channels = new EventEmitter()
+  pool.on('connect', (client) => client.on('notification', ({ channel }) => channels.emit(channel)))
+  const connections = reliable(pool)
+  const db = kyselyOver(connections, admit)
   return {
-    pool,
-    folder,
-    async listen(channel, heard) {
-      notices.on(channel, heard)
-      await pool.query(`listen ${channel}`)
+    db,
+    where: `embedded Postgres in ${folder}`,
+    takesWrites: () => isPrimary(connections),
+    async withClient(use) {
+      const client = await pool.connect()
+      try {
+        return await use(client)
+      } finally {
+        client.release()
+      }
     },
-    close: () => lite.close().finally(unlock),
+    listen(channel) {
+      const notices = new Notices()
+      channels.on(channel, () => notices.add())
+      pool.query(`listen ${channel}`).then(
+        () => notices.complete(Number.POSITIVE_INFINITY),
+        () => {}, // closed already
+      )
+      return notices
+    },
+    async close() {
+      await db.destroy()
+      await lite.close().finally(claimed.release)
+    },
   }
 }
 
-/**
- * Takes the folder for this process until it ends, however it ends. On Linux the lock is a socket in the kernel's own
- * name space, elsewhere the file with the holder's process id. Neither reaches into another container.
- */
-async function lock(folder: string): Promise<() => void> {
-  const file = join(folder, holder)
-  const pid = () => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0)
-  const socket = process.platform === 'linux' ? await listen(folder) : undefined
-  if (process.platform === 'linux' ? !socket : isOther(pid()))
-    throw new FolderRefused(
-      `${folder} is in use by process ${pid() || 'unknown'}: the embedded database is for one process. Stop that one, or give this one its own DATA_DIR, or share a Postgres server.`,
-    )
-  return () => {
-    if (pid() === process.pid) rmSync(file)
-    socket?.close()
-  }
-}
+/** An empty database that an image brings along: unpacking it takes half the time of making one. */
+const blank = new URL('dist/blank-database.tar.gz', root)
 
-/** Listens on a name made of the folder's identity, or gives nothing where another process does. */
-function listen(folder: string): Promise<Server | undefined> {
-  const { dev, ino } = statSync(folder)
-  return new Promise((done, failed) => {
-    const server = createServer().unref()
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? done(undefined) : failed(error),
-    )
-    server.listen(`\0sample-api/${dev}/${ino}`, () => done(server))
+async function openLite(folder: string, { data, isNew, markReady }: ClaimedFolder) {
+  const { PGlite } = await import('@electric-sql/pglite')
+  const options = isNew && existsSync(blank) ? { loadDataDir: new Blob([readFileSync(blank)]) } : {}
+  const lite = await PGlite.create(data, options).catch((error) => {
+    const isDamage = !isNew && !(error instanceof RangeError) // a RangeError is a lack of memory
+    throw (isDamage ? damaged : unopened)(folder, reason(error))
   })
-}
-
-function isOther(pid: number): boolean {
-  if (!pid || pid === process.pid) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-const holder = 'holder.pid'
-const marker = 'sample-api.json'
-const format = { format: 1, postgres: 18 }
-
-/**
- * Judges the folder before anything in it is touched, and before PGlite sees it, which would make a new database over
- * the rests of an old one. True if it holds a database, false if it is empty or its very first start was cut off.
- */
-function judge(folder: string, data: string): boolean {
-  const file = join(folder, marker)
-  if (!existsSync(file)) {
-    const isOthers = (name: string) => name !== holder && !name.startsWith(marker) && name !== 'lost+found' // a volume's own
-    const inside = readdirSync(folder).filter(isOthers)
-    if (inside.length === 0) return false
-    throw new FolderRefused(
-      `${folder} holds something else (${inside.slice(0, 3).join(', ')}), not our data: set DATA_DIR to a new or an empty folder.`,
-    )
-  }
-  const found = readMarker(file)
-  if (found?.format !== format.format || found.postgres !== format.postgres)
-    throw new FolderRefused(`${file} is not of this release's format: use the release that wrote the folder.`)
-  const damage = found.ready && damageOf(data)
-  if (damage) throw damaged(folder, damage)
-  return found.ready === true
-}
-
-function readMarker(file: string): { format?: number; postgres?: number; ready?: boolean } | undefined {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-/** In one step, so that no crash leaves half of it. */
-function mark(folder: string, ready: boolean): void {
-  const file = join(folder, marker)
-  writeFileSync(`${file}.new`, `${JSON.stringify({ ...format, ready })}\n`)
-  renameSync(`${file}.new`, file)
-}
-
-/** What Postgres cannot do without, as far as it can be told without starting it. */
-const parts = [
-  ...['PG_VERSION', 'base', 'global/pg_control', 'pg_commit_ts', 'pg_hba.conf', 'pg_multixact', 'pg_notify'],
-  ...['pg_replslot', 'pg_twophase', 'pg_wal', 'pg_xact', 'postgresql.conf'],
-]
-
-function damageOf(data: string): string | undefined {
-  const missing = parts.find((name) => !existsSync(join(data, name)))
-  if (missing) return `${missing} is missing`
-  const control = readFileSync(join(data, 'global/pg_control'))
-  if (control.length !== 8192 || control.readUInt32LE(8) !== format.postgres * 100) return 'global/pg_control is broken'
-  if (!readdirSync(join(data, 'pg_wal')).some((name) => /^[0-9A-F]{24}$/.test(name))) return 'pg_wal is empty'
-  return undefined
-}
-
-const damaged = (folder: string, what: string) =>
-  new FolderRefused(`${folder} is damaged (${what}): restore it from a backup, or set DATA_DIR to another folder.`)
-
-const unopened = (folder: string, what: string) =>
-  new FolderRefused(
-    `The embedded database in ${folder} cannot be opened (${what}): it needs up to 1 GB of memory, and room on the disk. Or set POSTGRES_SERVER to use a server.`,
-  )
-
-/** What the file system refuses, as a sentence. */
-function asRefusal(folder: string, error: unknown): FolderRefused | undefined {
-  const { code = '', path } = error as NodeJS.ErrnoException
-  if (path === undefined) return undefined
-  const why = {
-    EACCES: 'permission denied',
-    EPERM: 'not permitted',
-    EROFS: 'read-only',
-    EEXIST: 'a file',
-    ENOTDIR: 'in a file',
-    ENOSPC: 'the disk is full',
-  }[code]
-  return new FolderRefused(
-    `${folder} cannot be written to (${why ?? code}): make it writable, or set DATA_DIR to a folder that is.`,
-  )
+  if (isNew) markReady()
+  return lite
 }

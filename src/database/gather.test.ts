@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { noDatabase } from '../../test/api.ts'
+import { noDatabase } from '../../test/support/api.ts'
 import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
 

@@ -1,5 +1,5 @@
-import type { Database } from './database.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
+import type { Database } from './tables.ts'
 
 /** How many batches of one question may be under way; meanwhile the next one grows. */
 const lanes = 2

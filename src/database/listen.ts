@@ -5,25 +5,25 @@ import { reason } from './errors.ts'
 
 const second = 1000
 
-/** What is heard on one channel of Postgres' NOTIFY. */
+/** The notices of one channel of Postgres' NOTIFY, counted. */
 export class Notices {
   #count = 0
   #completeUntil = 0
 
   /**
-   * How many there were. For as long as it stays the same nothing has changed, up to a second ago; undefined while
-   * changes may go unheard.
+   * How many there were. While it stays the same nothing has changed, up to a second ago; undefined while notices may be
+   * missed.
    */
   get count(): number | undefined {
     return performance.now() < this.#completeUntil ? this.#count : undefined
   }
 
-  /** Counts a change: one that was heard, or that this process made itself. */
+  /** Counts a change: one that was notified, or that this process made itself. */
   add(): void {
     this.#count += 1
   }
 
-  /** Vouches for the count until then, a time of `performance.now()`. */
+  /** Guarantees until then, a time of `performance.now()`, that no notice is missing from the count. */
   complete(until: number): void {
     this.#completeUntil = until
   }
@@ -35,19 +35,19 @@ interface Channel {
   connect: () => pg.Client
   /** Sends a notice over any other connection. */
   notify: (payload: string) => Promise<unknown>
-  /** Tells when the listening begins and ends. */
-  say: (line: string) => void
+  /** Receives a line for the log when the listening begins and ends. */
+  report: (line: string) => void
 }
 
-/** It listens but hears nothing: behind a pooler that gives each transaction another connection. */
-class Deaf extends Error {}
+/** LISTEN succeeds but no notice arrives: behind a pooler that gives each transaction another connection. */
+class NoticesDoNotArrive extends Error {}
 
-/** Listens over a connection of its own, and over a new one when that is lost, until it is stopped. */
+/** Listens over a connection of its own, and over a new one when that is lost, until `stop`. */
 export class Listener {
   readonly notices = new Notices()
   readonly #channel: Channel
   #client: pg.Client | undefined
-  #said = ''
+  #reported = ''
   #stopped = false
 
   constructor(channel: Channel) {
@@ -57,7 +57,7 @@ export class Listener {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    await Promise.race([this.#client?.end(), sleep(second)]) // a server that is gone would never answer
+    await Promise.race([this.#client?.end(), sleep(second)]) // a server that is gone never answers
   }
 
   async #run(): Promise<void> {
@@ -72,23 +72,23 @@ export class Listener {
       try {
         await this.#begin(client)
         attempt = 0
-        this.#say(`Hears of changes to ${name}, and answers them from memory`)
-        await this.#goOn(client)
+        this.#report(`Hears of changes to ${name}, and answers them from memory`)
+        await this.#stayListening(client)
       } catch (error) {
-        if (attempt === 0 || error instanceof Deaf)
-          this.#say(`Hears of no changes to ${name}, and reads them for each answer: ${reason(lost ?? error)}`)
+        if (attempt === 0 || error instanceof NoticesDoNotArrive)
+          this.#report(`Hears of no changes to ${name}, and reads them for each answer: ${reason(lost ?? error)}`)
         void client.end().catch(() => {})
-        const wait = error instanceof Deaf ? 30 * second : Math.min(second, 50 * 2 ** attempt)
+        const wait = error instanceof NoticesDoNotArrive ? 30 * second : Math.min(second, 50 * 2 ** attempt)
         await sleep(wait * (0.5 + Math.random() / 2), undefined, { ref: false })
       }
     }
   }
 
-  /** Resolves once the connection has heard a notice that came over another one. */
+  /** Resolves once a notice that was sent over another connection has arrived. */
   async #begin(client: pg.Client): Promise<void> {
     const { name, notify } = this.#channel
     const test = randomUUID()
-    const heard = new Promise<boolean>((resolve) => {
+    const arrived = new Promise<boolean>((resolve) => {
       client.on('notification', ({ payload }) => {
         this.notices.add()
         if (payload === test) resolve(true)
@@ -100,13 +100,15 @@ export class Listener {
     })
     await client.connect()
     await client.query(`listen ${name}`)
-    await notify(test) // counted when it is heard, as something may have changed before
-    if (!(await Promise.race([heard, sleep(5 * second, false, { ref: false })])))
-      throw new Deaf('notices do not arrive, as behind a pooler that shares connections between transactions')
+    await notify(test) // counted like any other, as something may have changed before it
+    if (!(await Promise.race([arrived, sleep(5 * second, false, { ref: false })])))
+      throw new NoticesDoNotArrive(
+        'notices do not arrive, as behind a pooler that shares connections between transactions',
+      )
   }
 
-  /** Vouches for the count for as long as the connection lives, which it asks all the time: it may die silently. */
-  async #goOn(client: pg.Client): Promise<never> {
+  /** Guarantees the count while the connection answers. It asks again and again, as a connection may die silently. */
+  async #stayListening(client: pg.Client): Promise<never> {
     for (;;) {
       const asked = performance.now()
       await client.query('select 1') // the answer comes after all notices of what was committed before
@@ -115,8 +117,8 @@ export class Listener {
     }
   }
 
-  #say(line: string): void {
-    if (line !== this.#said && !this.#stopped) this.#channel.say(line)
-    this.#said = line
+  #report(line: string): void {
+    if (line !== this.#reported && !this.#stopped) this.#channel.report(line)
+    this.#reported = line
   }
 }

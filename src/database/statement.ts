@@ -1,5 +1,5 @@
 import type { CompiledQuery } from 'kysely'
-import type { Database } from './database.ts'
+import type { Database } from './tables.ts'
 
 /** The names of the statements compiled so far, by their text. Each connection to a server prepares a named one once. */
 export const statementNames = new Map<string, string>()

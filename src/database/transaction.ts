@@ -1,5 +1,5 @@
-import type { Database } from './database.ts'
 import { isGivenUp, NotDone } from './errors.ts'
+import type { Database } from './tables.ts'
 
 const retries = 3
 

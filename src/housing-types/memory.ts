@@ -1,5 +1,5 @@
-import type { Database } from '../database/database.ts'
 import type { Notices } from '../database/listen.ts'
+import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queries.ts'
 

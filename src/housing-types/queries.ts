@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from '../database/database.ts'
+import type { Database } from '../database/tables.ts'
 
 export type HousingTypeRow = Awaited<ReturnType<typeof findHousingTypes>>[number]
 

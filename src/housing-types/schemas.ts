@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { ref } from '../http/routes.ts'
-import { Text } from '../http/text.ts'
+import { ref } from '../contract/contract.ts'
+import { Text } from '../contract/text.ts'
 import { namesNew } from '../http/validation.ts'
 
 const codePattern = '^[A-Z]{3}$'

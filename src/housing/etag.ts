@@ -1,4 +1,4 @@
-import type { Tags } from '../http/preconditions.ts'
+import type { Tags } from '../contract/preconditions.ts'
 import type { HousingRow, Versions } from './queries.ts'
 
 /** Names one version of one house: strong, as equal versions are equal byte for byte. */

@@ -1,5 +1,5 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Database } from '../database/database.ts'
+import type { Database } from '../database/tables.ts'
 import { type HousingInput, type HousingPatch, own } from './schemas.ts'
 
 /** A house as it is answered: the columns have the names that clients see. */

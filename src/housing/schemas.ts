@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Text, trimmed } from '../http/text.ts'
+import { Text, trimmed } from '../contract/text.ts'
 import { canonical, PostalCode } from './postal-code.ts'
 
 /** A house as it is answered: types only, since rows older than our rules may break them. */

@@ -1,5 +1,5 @@
+import { Problem } from '../contract/problems.ts'
 import { onViolation } from '../database/errors.ts'
-import { Problem } from '../http/problems.ts'
 import type { HousingPatch } from './schemas.ts'
 
 /** Names the violation that an unknown housing type is; the pointer leads to it in the body. */

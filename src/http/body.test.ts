@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { startApi } from '../../test/api.ts'
-import { client, expectProblem } from '../../test/http.ts'
+import { startApi } from '../../test/support/api.ts'
+import { client, expectProblem } from '../../test/support/http.ts'
 
 const { app } = await startApi()
 const api = client(app)

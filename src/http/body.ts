@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Problem, unsupportedMediaType } from './problems.ts'
+import { Problem, unsupportedMediaType } from '../contract/problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { document, Problem } from '../contract/problems.ts'
 import { constant } from './headers.ts'
-import { document, Problem } from './problems.ts'
 import { nextRequestId } from './request-log.ts'
 
 const second = 1000

@@ -1,11 +1,11 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { noDatabase, startApi } from '../../test/api.ts'
-import { client, expectProblem, listen } from '../../test/http.ts'
+import { noDatabase, startApi } from '../../test/support/api.ts'
+import { client, expectProblem, listen } from '../../test/support/http.ts'
+import { kinds } from '../contract/problem-kinds.ts'
 import { createLog } from '../log.ts'
 import { createServer } from '../server.ts'
-import { kinds } from './problem-kinds.ts'
 
 const lines: string[] = []
 const origin = 'http://localhost:5173'

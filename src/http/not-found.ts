@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from './problems.ts'
+import { Problem } from '../contract/problems.ts'
 
 /**
  * What becomes of a request that no route takes: OPTIONS tells the path's methods, another method is a 405, and the

@@ -2,8 +2,8 @@ import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { negotiate } from '@fastify/accept-negotiator'
 import type { FastifyInstance, onSendHookHandler } from 'fastify'
+import { Problem } from '../contract/problems.ts'
 import { addVary } from './headers.ts'
-import { Problem } from './problems.ts'
 
 const least = 1024
 const compressed = {

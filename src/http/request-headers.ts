@@ -1,6 +1,6 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
-import { readIdempotencyKey } from './idempotency.ts'
-import { readIfMatch, readIfNoneMatch } from './preconditions.ts'
+import { readIfMatch, readIfNoneMatch } from '../contract/preconditions.ts'
+import { readIdempotencyKey } from '../idempotency/idempotency.ts'
 
 /** Throws where the header is there and malformed. */
 const readers = new Map<string, typeof readIfMatch | typeof readIdempotencyKey>([

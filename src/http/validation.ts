@@ -3,7 +3,7 @@ import { Ajv2020, type AnySchema, type ErrorObject, type Options } from 'ajv/dis
 import type { FastifyInstance } from 'fastify'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
-import { Problem } from './problems.ts'
+import { Problem } from '../contract/problems.ts'
 
 /** Marks the parameters of a path at which something may be created: wrong ones are a 422, as a body's members are. */
 export const namesNew = { 'x-names-new': true }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Problem } from '../contract/problems.ts'
 import { type JsonPolicy, parseJson } from '../http/body.ts'
-import { Problem } from '../http/problems.ts'
 import { invalid, notAnObject } from './validation.ts'
 
 const policy: JsonPolicy = {

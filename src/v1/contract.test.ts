@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { startApi } from '../../test/api.ts'
+import { startApi } from '../../test/support/api.ts'
 
 interface Example {
   name: string

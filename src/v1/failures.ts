@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { asProblem, fail } from '../http/problems.ts'
+import { asProblem, fail } from '../contract/problems.ts'
 
 /** The rendering of a failure in version 1, and wherever version 2 is not: one sentence, or a list of all that is wrong with the input. */
 export function sendDetail(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -1,9 +1,9 @@
 // The questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is lost
 // but speed on a server.
 import { sql } from 'kysely'
-import type { Database } from '../database/database.ts'
 import { gathered } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
+import type { Database } from '../database/tables.ts'
 import * as queries from './queries.ts'
 import { columns, type InPostalCode, inPostalCode, type V1HousingRow } from './queries.ts'
 import type { V1House } from './validation.ts'

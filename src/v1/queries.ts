@@ -1,5 +1,5 @@
 import { type Expression, sql } from 'kysely'
-import type { Database } from '../database/database.ts'
+import type { Database } from '../database/tables.ts'
 import type { V1House } from './validation.ts'
 
 /** A house as version 1 knows it: its type by id. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { startApi } from '../../test/api.ts'
-import { client, exchange, listen } from '../../test/http.ts'
+import { startApi } from '../../test/support/api.ts'
+import { client, exchange, listen } from '../../test/support/http.ts'
 
 const origin = 'http://localhost:5173'
 const { app, db } = await startApi({ origins: [origin] })

@@ -1,4 +1,4 @@
-import { Problem } from '../http/problems.ts'
+import { Problem } from '../contract/problems.ts'
 
 /** One thing wrong with the input, in the predecessor's form and order of keys. */
 interface Item {

@@ -1,7 +1,7 @@
 import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { freePort } from '../postgres.ts'
+import { freePort } from '../support/postgres.ts'
 import { afterTests, checkout, docker, type Outcome, root, run, start, tell, unique, until } from './docker.ts'
 
 /** A checkout of its own with a stack of its own, which is removed after the tests. */

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { Totals } from '../totals.ts'
+import { Totals } from '../support/totals.ts'
 
 /** What needs a Docker engine: `npm run test:containers`. */
 export default defineConfig({

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { startApi } from '../../../test/api.ts'
-import { client, expectProblem, library as house } from '../../../test/http.ts'
+import { startApi } from '../../../test/support/api.ts'
+import { client, expectProblem, library as house } from '../../../test/support/http.ts'
 
 const { app, db } = await startApi()
 const api = client(app)

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { ref } from '../../http/routes.ts'
+import { ref } from '../../contract/contract.ts'
 import { exampleHousing, Housing, HousingInput, HousingPatch } from '../schemas.ts'
 
 /** How many operations a batch may have. */

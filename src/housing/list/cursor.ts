@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { decodeCursor, wrongCursor } from '../../http/paging.ts'
+import { decodeCursor, wrongCursor } from '../../contract/paging.ts'
 import { checker } from '../../http/validation.ts'
 import { type Filters, filters, filtersOf, keyOf, type ListQuery, Sort } from './schemas.ts'
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { startApi } from '../../../test/api.ts'
-import { client, expectProblem } from '../../../test/http.ts'
+import { startApi } from '../../../test/support/api.ts'
+import { client, expectProblem } from '../../../test/support/http.ts'
 import type { Housing } from '../schemas.ts'
 import { type Filters, type Sort, sorts } from './schemas.ts'
 

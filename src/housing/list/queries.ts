@@ -1,6 +1,6 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Database } from '../../database/database.ts'
-import { trimmed } from '../../http/text.ts'
+import { trimmed } from '../../contract/text.ts'
+import type { Database } from '../../database/tables.ts'
 import { inUtc } from '../../http/validation.ts'
 import { findHousingByPostalCode } from '../gathered.ts'
 import { canonical } from '../postal-code.ts'

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { Next, paging } from '../../http/paging.ts'
-import { Text } from '../../http/text.ts'
+import { Next, paging } from '../../contract/paging.ts'
+import { Text } from '../../contract/text.ts'
 import { DateTime, Housing } from '../schemas.ts'
 
 const members = Object.keys(Housing.properties)

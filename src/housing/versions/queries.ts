@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../database/tables.ts'
 import { inUtc } from '../../http/validation.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
 import { type HousingInput, own, writable } from '../schemas.ts'

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Next, paging } from '../../http/paging.ts'
+import { Next, paging } from '../../contract/paging.ts'
 import { exampleHousing, Housing, HousingId, writable } from '../schemas.ts'
 
 /** What became of a house at one time. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { startApi } from '../../../test/api.ts'
-import { client, expectProblem, library } from '../../../test/http.ts'
+import { startApi } from '../../../test/support/api.ts'
+import { client, expectProblem, library } from '../../../test/support/http.ts'
 import type { Housing } from '../schemas.ts'
 import type { HousingVersion } from './schemas.ts'
 

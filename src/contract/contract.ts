@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
-import type { Database } from '../database/database.ts'
+import type { Database } from '../database/tables.ts'
 import { ProblemDocument } from './problems.ts'
 
 /** A resource's plugin: its routes, and everything they depend on. */

@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import { plainJson } from './representation.ts'
+import { plainJson } from '../http/representation.ts'
 
 /** The contract at `/openapi.json`, and pages to read and to try it at `/docs`, without any request to elsewhere. */
 export async function describe(app: FastifyInstance, version: string): Promise<void> {

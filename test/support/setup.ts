@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
-import { readConfig, type ServerSettings } from '../src/config.ts'
-import { bringUpOnce } from '../src/database/bring-up.ts'
-import { openDatabase } from '../src/database/database.ts'
-import { readMigrations } from '../src/database/migrations.ts'
+import { readConfig, type ServerSettings } from '../../src/config.ts'
+import { openDatabase } from '../../src/database/open.ts'
+import { bringUpOnce } from '../../src/migrations/bring-up.ts'
+import { readMigrations } from '../../src/migrations/files.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 
 declare module 'vitest' {
@@ -22,7 +22,7 @@ declare module 'vitest' {
 
 /** Makes what every test file starts from: the program as built, a migrated embedded database, and a server. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await promisify(execFile)(process.execPath, [fileURLToPath(new URL('../scripts/prepare.mjs', import.meta.url))])
+  await promisify(execFile)(process.execPath, [fileURLToPath(new URL('../../scripts/prepare.mjs', import.meta.url))])
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   const template = join(folder, 'template')
   const database = await openDatabase({ kind: 'embedded', folder: template })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientBase } from 'pg'
-import { isPassing, isSqlError } from './errors.ts'
+import { isPassing, isSqlError } from '../database/errors.ts'
+import { type Migration, MigrationError } from './files.ts'
 import {
   compareHistory,
   type HistoryRow,
@@ -10,7 +11,6 @@ import {
   recordHistory,
   type SchemaStatus,
 } from './history.ts'
-import { type Migration, MigrationError } from './migrations.ts'
 
 type Say = (line: string) => void
 

@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg'
-import { compareVersions, type Migration, MigrationError } from './migrations.ts'
+import { compareVersions, type Migration, MigrationError } from './files.ts'
 
 /** A row of Flyway's history table. */
 export interface HistoryRow {

@@ -1,4 +1,4 @@
-import { Problem } from './problems.ts'
+import { Problem } from '../contract/problems.ts'
 
 /** What stands between this process and serving data, as the process itself tells it. */
 export interface Readiness {

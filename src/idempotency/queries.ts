@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from './database.ts'
+import type { Database } from '../database/tables.ts'
 
 /** An answer as it was sent, and what request it was for. */
 export interface StoredAnswer {

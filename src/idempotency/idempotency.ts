@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { Database } from '../database/database.ts'
-import { findStoredAnswer, lockIdempotencyKey, storeAnswer } from '../database/idempotency-keys.ts'
+import { Problem } from '../contract/problems.ts'
+import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
-import { Problem } from './problems.ts'
+import { findStoredAnswer, lockIdempotencyKey, storeAnswer } from './queries.ts'
 
 /** What a request that succeeded is answered. */
 export interface Outcome {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
-import type { OpenDatabase } from './database.ts'
-import { isPassing, isSqlError, reason, Unreachable } from './errors.ts'
+import type { OpenDatabase } from '../database/database.ts'
+import { isPassing, isSqlError, reason, Unreachable } from '../database/errors.ts'
+import { inspectSchema, migrate } from './apply.ts'
+import { type Migration, MigrationError } from './files.ts'
 import type { SchemaStatus } from './history.ts'
-import { inspectSchema, migrate } from './migrate.ts'
-import { type Migration, MigrationError } from './migrations.ts'
 
 interface Tell {
   /** What the schema is before and after each attempt. */

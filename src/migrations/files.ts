@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { crc32 } from 'node:zlib'
-import { root } from '../version.ts'
+import { root } from '../root.ts'
 
 /** A versioned script in Flyway's format: `V<version>__<description>.sql`. */
 export interface Migration {

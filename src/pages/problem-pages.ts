@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { addVary } from './headers.ts'
-import { type Code, kinds } from './problem-kinds.ts'
-import { Problem } from './problems.ts'
+import { type Code, kinds } from '../contract/problem-kinds.ts'
+import { Problem } from '../contract/problems.ts'
+import { addVary } from '../http/headers.ts'
 
 /** `/problems/{code}`: what a problem's `type` leads to, in prose; HTML for a browser, else Markdown. */
 export const problemPages: FastifyPluginAsync = async (app) => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { compareVersions, decode, MigrationError, readMigrations } from './migrations.ts'
+import { compareVersions, decode, MigrationError, readMigrations } from './files.ts'
 
 const vectors: { name: string; contentBase64: string; checksum: number }[] = JSON.parse(
   readFileSync(new URL('../../test/fixtures/flyway-checksums.json', import.meta.url), 'utf8'),

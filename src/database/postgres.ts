@@ -1,0 +1,90 @@
+import pg from 'pg'
+import type { ServerSettings } from '../config.ts'
+import { type Admit, isPrimary, kyselyOver, type OpenDatabase } from './database.ts'
+import { isSqlError, Unreachable } from './errors.ts'
+import { gatherFor } from './gather.ts'
+import { Listener } from './listen.ts'
+import { reliable } from './pool.ts'
+import { statementNames } from './statement.ts'
+import { typeParsers } from './type-parsers.ts'
+
+const second = 1000
+
+/** How long an answer is waited for, in milliseconds; after that the connection is given up. */
+const queryDeadline = 5 * second
+
+/** A Postgres server, which is not contacted before the first query. */
+export function openPostgres(settings: ServerSettings, admit: Admit): OpenDatabase {
+  const pool = reliable(openPool(settings), { names: statementNames, deadline: queryDeadline })
+  const probe = reliable(openPool(settings, { max: 1 }), { deadline: second }) // does not wait behind requests
+  const db = kyselyOver(pool, admit)
+  gatherFor(db)
+  const listeners: Listener[] = []
+  return {
+    db,
+    where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
+    takesWrites: () => isPrimary(probe),
+    async withClient(use) {
+      const client = new pg.Client({ ...connection(settings), connectionTimeoutMillis: 5 * second })
+      client.on('error', () => {}) // its query rejects
+      try {
+        await client.connect().catch((error) => {
+          throw isSqlError(error) ? error : new Unreachable(error)
+        })
+        return await use(client)
+      } finally {
+        void client.end().catch(() => {})
+      }
+    },
+    listen(name, report) {
+      const listener = new Listener({
+        name,
+        connect: () => listeningClient(settings),
+        notify: (payload) => pool.ask('select pg_notify($1, $2)', [name, payload]),
+        report,
+      })
+      listeners.push(listener)
+      return listener.notices
+    },
+    async close() {
+      await Promise.all([probe.end(), ...listeners.map((listener) => listener.stop())])
+      await db.destroy()
+    },
+  }
+}
+
+/** A pool of connections; none is made before the first query. */
+export function openPool(settings: ServerSettings, { max = 10 } = {}): pg.Pool {
+  return new pg.Pool({
+    ...connection(settings),
+    types: typeParsers,
+    max,
+    connectionTimeoutMillis: second,
+    statement_timeout: queryDeadline - second / 2, // before the deadline, which costs the connection
+    idle_in_transaction_session_timeout: 10 * second,
+  })
+}
+
+/** One connection to listen on; an answer that does not come in time costs it. */
+const listeningClient = (settings: ServerSettings): pg.Client =>
+  new pg.Client({
+    ...connection(settings),
+    application_name: 'sample-api listener',
+    connectionTimeoutMillis: second,
+    query_timeout: queryDeadline,
+  })
+
+function connection({ host, port, user, password, database, sslMode }: ServerSettings): pg.ClientConfig {
+  return {
+    host,
+    port,
+    user,
+    password,
+    database,
+    ssl: sslMode !== 'disable' && { rejectUnauthorized: sslMode === 'verify-full' },
+    application_name: 'sample-api',
+    options: '-c TimeZone=UTC',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10 * second,
+  }
+}
