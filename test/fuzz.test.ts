@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { startApi } from './support/api.ts'
 
@@ -48,7 +49,7 @@ const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true, 'uri-refe
   'contract',
 )
 
-const { app } = await startApi()
+const { app, db } = await startApi()
 
 /** Texts that have broken servers before. */
 const hostile = fc.constantFrom(
@@ -161,15 +162,17 @@ const encode = (value: unknown) => encodeURIComponent(String(value).toWellFormed
 const isHeader = (value: unknown) => /^[\t\x20-\x7e\x80-\xff]*$/.test(String(value))
 
 test('whatever is sent, the answer is one that the contract has for it, and never a 5xx', async () => {
-  const [house] = contract.components.schemas.HousingInput.examples
-  for (let i = 0; i < 3; i++) await app.inject({ method: 'POST', url: '/api/v2/housing', payload: house })
   await app.inject({ method: 'PUT', url: '/api/v2/housing-types/TNH', payload: { description: 'Townhouse' } })
+  await sql`select setval('housing.housing_id_seq', 3)`.execute(db)
   const seen = new Map<string, number>()
   await fc.assert(
     fc.asyncProperty(
       fc.oneof(...operations.flatMap((operation) => [requests(operation, true), requests(operation, false)])),
       async (request) => {
         const { operation, extra, mangle } = request
+        await sql`insert into housing.housing (id, address, street, city, postal_code, housing_type_id)
+          select id, '1', 'Main St', 'Victoria', 'V8V 1A1', 1 from generate_series(1, 3) id
+          on conflict do nothing`.execute(db) // what was deleted before
         const path = operation.path.replace(/\{(\w+)\}/g, (_, name) => encode(request.path[name]))
         const query = [...Object.entries(request.query), ...(extra ? [extra] : [])].map((pair) =>
           pair.map(encode).join('='),
@@ -212,7 +215,7 @@ test('whatever is sent, the answer is one that the contract has for it, and neve
         expect(matches?.(answer.json()), `${JSON.stringify(matches?.errors)} ${answer.body}`).toBe(true)
       },
     ),
-    { numRuns: 1000, seed: 20261123 },
+    { numRuns: 2500, seed: 20261123 },
   )
   // Each operation has been seen to succeed, and to refuse.
   for (const { method, path } of operations) {

@@ -58,7 +58,7 @@ test('`npm run dev` starts again when the source changes, on the same embedded d
   onTestFinished(drop)
   const npm = await serve({ program: ['npm', 'run', 'dev'], cwd, env: { DATA_DIR: settings.folder }, group: true })
   const listens = /listens on (http:\S+);/g
-  const file = join(cwd, 'src/server.ts')
+  const file = join(cwd, 'src/pages/greeting.ts')
   await writeFile(file, (await readFile(file, 'utf8')).replace("message: 'Sample API'", "message: 'Changed'"))
   await expect.poll(() => npm.output.stdout.match(listens), { timeout: 60_000 }).toHaveLength(2)
   const [, url] = [...npm.output.stdout.matchAll(listens)].map(([, url]) => url)

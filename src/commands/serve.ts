@@ -7,7 +7,7 @@ import { openDatabase } from '../database/open.ts'
 import { createLog, type Log } from '../log.ts'
 import { bringUp } from '../migrations/bring-up.ts'
 import { readMigrations } from '../migrations/files.ts'
-import { type Readiness, refuseUntilReady } from '../pages/readiness.ts'
+import { type Readiness, rejectUntilReady } from '../pages/readiness.ts'
 import { createServer } from '../server.ts'
 import { version } from '../version.ts'
 
@@ -33,7 +33,7 @@ export async function serve(config: Config): Promise<void> {
   }
   const open: Open = { unused: new Set() }
   closeOnSignal(open, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
-  const database = await openDatabase(config.database, () => refuseUntilReady(readiness))
+  const database = await openDatabase(config.database, () => rejectUntilReady(readiness))
   const app = await createServer({ ...config, database, readiness, log, version })
   Object.assign(open, { app, database })
   app.server.on('connection', (socket) => {

@@ -1,14 +1,65 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance, FastifySchema } from 'fastify'
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
 import type { Database } from '../database/tables.ts'
+import type { Kind } from './problem-kinds.ts'
 import { ProblemDocument } from './problems.ts'
 
-/** A resource's plugin: its routes, and everything they depend on. */
-export type Routes = FastifyPluginAsyncTypebox<{ db: Database }>
+/** A resource's plugin: its routes, and all that they depend on. */
+export type Routes<Dependencies extends object = { db: Database }> = FastifyPluginAsyncTypebox<Dependencies>
+
+interface Tag {
+  name: string
+  description: string
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What the resources have declared: the tags of the contract, and the problems that `/problems/{code}` explains. */
+    declared: { tags: Tag[]; kinds: Map<string, Kind> }
+  }
+}
+
+interface Declaration {
+  /** Groups the resource's routes in the documentation. */
+  tag: Tag
+  /** The shapes that the contract names, and that `ref` refers to. */
+  shapes: TSchema[]
+  /** The problems that only this resource has. */
+  kinds?: Record<string, Kind>
+}
+
+/** Declares what a resource adds to the contract besides its routes. Comes before them. */
+export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} }: Declaration): void {
+  for (const shape of shapes) app.addSchema(shape)
+  app.declared.tags.push(tag)
+  for (const kind of Object.values(kinds)) app.declared.kinds.set(kind.code, kind)
+  app.addHook('onRoute', (route) => {
+    route.schema = { tags: [tag.name], ...route.schema }
+  })
+}
+
+/** What the contract says of one route. The id is the name of the function in generated clients. */
+export const operation = <const Schema extends FastifySchema>(
+  operationId: string,
+  summary: string,
+  schema: Schema,
+) => ({
+  schema: { operationId, summary, ...schema },
+})
 
 /** A component of the contract, by name, with its type. */
 export const ref = <T extends TSchema & { $id?: string }>(schema: T): TUnsafe<Static<T>> =>
   Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string))
+
+const maxInt4 = 2147483647
+
+/** A whole number from 1 to the greatest `integer` of Postgres, as ids and versions are. */
+export const PositiveInteger = (description: string, example: number) =>
+  Type.Integer({ minimum: 1, maximum: maxInt4, description, examples: [example] })
+
+/** The path of one row of a resource, by its id; another path matches no route. */
+export const one = '/:id(^\\d+$)'
 
 /** What a successful answer is: its shape, an example of it, and the headers that come with it. */
 export const answer = <T extends TSchema & { $id?: string }>(
@@ -20,7 +71,7 @@ export const answer = <T extends TSchema & { $id?: string }>(
     description,
     headers,
     content: { 'application/json': { schema: schema.$id ? ref(schema) : schema, example } },
-  }) as unknown as TUnsafe<Static<T>> // as the type of the body, which the handler returns
+  }) as unknown as TUnsafe<Static<T>> // the type of the body, which the handler returns
 
 /** An answer without a body. */
 export const noContent = (description: string, headers: Record<string, TSchema> = {}) =>
@@ -29,13 +80,23 @@ export const noContent = (description: string, headers: Record<string, TSchema> 
 /** What every route can answer: the request's own faults, and ours. */
 const always = {
   400: 'The request cannot be read, or a parameter is wrong.',
-  406: 'The client takes no JSON.',
+  406: 'The client does not accept JSON.',
   408: 'The request took too long to arrive.',
   414: 'The URL is too long.',
   431: 'The headers are too large.',
   503: 'The database cannot be reached at the moment.',
   504: 'The database took too long.',
 }
+
+/** The failures of every route that has a body. */
+export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is not JSON.', 422: 'The body is wrong.' }
+
+/** The failures of a write that needs `If-Match`. */
+export const preconditionFailures = (what: string) => ({
+  404: `No ${what} has this id.`,
+  412: `The ${what} is in another version than If-Match names.`,
+  428: 'If-Match is missing.',
+})
 
 /** The problems that a route can answer: its own, each with its reason there, and those of every route. */
 export const failures = <S extends number = never>(reasons = {} as Record<S, string>) =>
@@ -50,19 +111,17 @@ const problem = (status: number, description: string) => ({
 })
 
 const RetryAfter = Type.Optional(Type.Integer({ description: 'After how many seconds to try again.' }))
+const MediaTypes = Type.Optional(Type.String({ description: 'The media types that would be right.' }))
 
-/** What comes with a problem of some statuses, where it can be told. */
+/** The headers that come with a problem of some statuses. */
 const headersOf: Record<number, Record<string, TSchema>> = {
   409: { 'Retry-After': RetryAfter },
-  412: { ETag: Type.Optional(Type.String({ description: 'The present version of the resource.' })) },
-  415: {
-    'Accept-Post': Type.Optional(Type.String({ description: 'The media types that would be right.' })),
-    'Accept-Patch': Type.Optional(Type.String({ description: 'The media types that would be right.' })),
-  },
+  412: { ETag: Type.Optional(Type.String({ description: 'The current version of the resource.' })) },
+  415: { 'Accept-Post': MediaTypes, 'Accept-Patch': MediaTypes },
   503: { 'Retry-After': RetryAfter },
 }
 
 /** Headers of answers, as the contract describes them. */
 export const ETag = Type.String({ description: 'Names this version of the resource, for If-Match and If-None-Match.' })
 export const Location = Type.String({ format: 'uri-reference', description: 'Where the new resource is.' })
-export const Link = Type.String({ description: 'The first page, and the next one where there is one (RFC 8288).' })
+export const Link = Type.String({ description: 'The first page, and the next one if there is one (RFC 8288).' })

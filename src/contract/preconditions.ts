@@ -4,24 +4,27 @@ import { Type } from 'typebox'
 import { Problem } from './problems.ts'
 
 /** The entity tags of an `If-Match` or `If-None-Match` (RFC 9110, section 13.1), or `*`. */
-export type Tags = '*' | { weak: boolean; tag: string }[]
+export type EntityTags = '*' | { weak: boolean; tag: string }[]
 
-const tag = '(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"'
-const list = new RegExp(`^[\\s,]*${tag}(\\s*,[\\s,]*${tag})*[\\s,]*$`) // a list may have empty elements
+const tagPattern = '(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"'
+const list = new RegExp(`^[\\s,]*${tagPattern}(\\s*,[\\s,]*${tagPattern})*[\\s,]*$`) // a list may have empty elements
 
-function parseTags(name: string, header: string): Tags {
+function parseTags(name: string, header: string): EntityTags {
   if (header.trim() === '*') return '*'
   if (!list.test(header))
     throw new Problem('malformed-request', `${name} must be *, or entity tags in quotes as an ETag has them.`)
-  return [...header.matchAll(new RegExp(tag, 'g'))].map(([, weak, value]) => ({ weak: !!weak, tag: value as string }))
+  return [...header.matchAll(new RegExp(tagPattern, 'g'))].map(([, weak, value]) => ({
+    weak: !!weak,
+    tag: value as string,
+  }))
 }
 
 /** The precondition of a write, if it has one. */
-export const readIfMatch = (headers: IncomingHttpHeaders): Tags | undefined =>
+export const readIfMatch = (headers: IncomingHttpHeaders): EntityTags | undefined =>
   headers['if-match'] === undefined ? undefined : parseTags('If-Match', headers['if-match'])
 
 /** The precondition of a write that must have one. */
-export function requireIfMatch(headers: IncomingHttpHeaders): Tags {
+export function requireIfMatch(headers: IncomingHttpHeaders): EntityTags {
   const tags = readIfMatch(headers)
   if (tags) return tags
   throw missingIfMatch()
@@ -30,10 +33,11 @@ export function requireIfMatch(headers: IncomingHttpHeaders): Tags {
 export const missingIfMatch = () =>
   new Problem(
     'precondition-required',
-    'Send the ETag of the version that you have seen as If-Match, so that nobody else’s change gets lost; or * for any.',
+    'Send the ETag of the version that you have read as If-Match, so that no other change gets lost, or * for any version.',
   )
+
 /** What the client has already, if it says so. */
-export const readIfNoneMatch = (headers: IncomingHttpHeaders): Tags | undefined =>
+export const readIfNoneMatch = (headers: IncomingHttpHeaders): EntityTags | undefined =>
   headers['if-none-match'] === undefined ? undefined : parseTags('If-None-Match', headers['if-none-match'])
 
 /** Whether the client has this representation already, so that 304 is the answer. */
@@ -43,8 +47,8 @@ export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
 }
 
 /**
- * Judges a write's preconditions, which may be left out, by the current ETag, if there is one. Throws the 412.
- * Only of use where nobody else can write between this and the write.
+ * Checks the preconditions of a write, which may be left out, against the current ETag, if there is one. Throws the 412.
+ * Call it in a transaction that keeps other writers out.
  */
 export function checkPreconditions(headers: IncomingHttpHeaders, current: string | undefined): void {
   const wanted = readIfMatch(headers)
@@ -72,7 +76,7 @@ export const contentTag = (content: unknown): string =>
 
 const header = (description: string) => Type.String({ description, examples: ['"17-3"', '*'] })
 
-/** The contract's words on the headers; what they may hold is judged above. */
+/** The headers as the contract describes them; their values are parsed above. */
 export const IfMatch = Type.Object({ 'If-Match': header('The ETag of the version to change, or * for any.') })
 export const IfMatchIfThere = Type.Object({
   'If-Match': Type.Optional(header('The ETag of the version to change, or * for any; not needed for a deleted one.')),

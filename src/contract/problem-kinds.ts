@@ -1,5 +1,24 @@
-/** Every way to fail: the stable code, its status, its title, and what `/problems/<code>` says of it. */
-export const kinds = {
+/** A way to fail: its stable code and status, its title, and what `/problems/<code>` says about it. */
+export interface Kind {
+  code: string
+  status: number
+  title: string
+  explanation: string
+}
+
+/** Kinds by their codes: `kindsOf({ 'not-found': [404, 'Not found', '…'] })`. */
+export const kindsOf = <Code extends string>(
+  table: Record<Code, [status: number, title: string, explanation: string]>,
+) =>
+  Object.fromEntries(
+    Object.entries<[number, string, string]>(table).map(([code, [status, title, explanation]]) => [
+      code,
+      { code, status, title, explanation },
+    ]),
+  ) as Record<Code, Kind>
+
+/** The kinds that any resource can have; a resource declares its own in its problems.ts. */
+export const kinds = kindsOf({
   'malformed-request': [
     400,
     'The request cannot be read',
@@ -15,6 +34,12 @@ export const kinds = {
     'A parameter is wrong',
     'A query parameter is unknown, repeated, empty or has a wrong value. `errors` lists all of them, each with what would be right.',
   ],
+  unauthenticated: [
+    401,
+    'Credentials are needed',
+    'The request has no valid credentials. The header `WWW-Authenticate` names the kind that this path accepts.',
+  ],
+  forbidden: [403, 'Not allowed', 'The caller may not do this. Nothing was changed. `detail` says what is missing.'],
   'not-found': [404, 'Not found', 'Nothing has this path or this id; it may have been deleted.'],
   'method-not-allowed': [
     405,
@@ -29,27 +54,12 @@ export const kinds = {
   'request-timeout': [
     408,
     'The request took too long to arrive',
-    'A request must have arrived wholly within a few seconds of its beginning. Check the connection, then try again.',
-  ],
-  'housing-type-in-use': [
-    409,
-    'The housing type is in use',
-    'Houses have this type, so it cannot be deleted. Give them another type, or delete them, first.',
+    'The whole request must arrive within a few seconds of its beginning. Check the connection, then try again.',
   ],
   'idempotency-key-in-use': [
     409,
-    'A request with this key is still under way',
+    'A request with this key is still in progress',
     'Another request with the same `Idempotency-Key` has not been answered yet. Send this one again after the seconds that `Retry-After` names: it gets the answer of the other, and nothing is done twice.',
-  ],
-  'version-conflict': [
-    409,
-    'It has changed meanwhile',
-    'The house is not, or no longer, in the version that the operation names; `current_version` is the one that it is in. `index` is the place of the operation in the batch, of which nothing was done.',
-  ],
-  'not-restorable': [
-    409,
-    'This version cannot be restored',
-    'The version is a deletion, or its housing type does not exist any more. `detail` says which. Nothing was changed.',
   ],
   'precondition-failed': [
     412,
@@ -74,21 +84,21 @@ export const kinds = {
     'This `Idempotency-Key` came with another request within the last 24 hours: another method, path, query, body or `If-Match`. Use a new key, such as a UUID, for each thing to do, and the same one only to repeat it.',
   ],
   'invalid-path': [422, 'The path is wrong', 'Nothing can be created at this path. `errors` says what would be right.'],
-  'unknown-housing-type': [
-    422,
-    'Unknown housing type',
-    'No housing type has this code. `GET /api/v2/housing-types` lists them; `PUT /api/v2/housing-types/{code}` adds one.',
-  ],
   'precondition-required': [
     428,
     'A precondition is required',
-    'A change of a house must say which version it is about, so that nobody overwrites what somebody else has just written. Send the `ETag` that came with the house as `If-Match`; `If-Match: *` overwrites whatever is there.',
+    'A change must say which version it is meant for, so that nobody overwrites what somebody else has just written. Send the `ETag` that came with the resource as `If-Match`; `If-Match: *` overwrites whatever is there.',
+  ],
+  'too-many-requests': [
+    429,
+    'Too many requests',
+    'The caller has sent more requests than it may for now. Nothing was changed. Try again after the seconds that `Retry-After` names.',
   ],
   'headers-too-large': [431, 'The headers are too large', 'Request line and headers may have 16,384 bytes together.'],
   'internal-error': [
     500,
     'Something went wrong on our side',
-    'The error has been logged under the `request_id`. Try again, and tell the operator if it stays.',
+    'The error has been logged under the `request_id`. Try again; if it happens again, report the `request_id` to the operator.',
   ],
   unavailable: [
     503,
@@ -98,7 +108,7 @@ export const kinds = {
   'outcome-unknown': [
     503,
     'It is unknown whether the write took effect',
-    'The connection to the database was lost after the write was sent and before it was confirmed. If it had an `Idempotency-Key`, repeat it as it was: nothing is done twice. If not, look whether it took effect before you repeat it.',
+    'The connection to the database was lost after the write was sent and before it was confirmed. If it had an `Idempotency-Key`, repeat it as it was: nothing is done twice. If not, check whether it took effect before you repeat it.',
   ],
   'storage-full': [
     503,
@@ -110,6 +120,6 @@ export const kinds = {
     'The database took too long',
     'The database did not answer in time. Nothing was changed, unless `detail` says otherwise. Try again later, or ask for less.',
   ],
-} as const satisfies Record<string, readonly [status: number, title: string, explanation: string]>
+})
 
 export type Code = keyof typeof kinds

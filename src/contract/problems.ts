@@ -1,28 +1,46 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { ConnectionLost, isGivenUp, isSqlError, NotDone, Overloaded, Unreachable } from '../database/errors.ts'
-import { type Code, kinds } from './problem-kinds.ts'
+import { type Code, type Kind, kinds } from './problem-kinds.ts'
 
-/** A failure that the caller can act on; anything else that is thrown leaves as a bare 500. */
+/** One thing that is wrong with a request: where, and what would be right. */
+export interface ProblemItem {
+  /** JSON Pointer into the body. */
+  pointer?: string
+  /** Name of a parameter. */
+  parameter?: string
+  code: string
+  detail: string
+}
+
+interface Extra {
+  errors?: ProblemItem[]
+  /** Members of the document besides the standard ones. */
+  members?: { index?: number; current_version?: number }
+  /** Headers of the answer. */
+  headers?: Record<string, string>
+}
+
+/** A failure that the caller can act on; anything else that is thrown is answered with a bare 500. */
 export class Problem extends Error {
-  readonly code: Code
-  readonly status: number
-  /** What the document lists as wrong, its members besides the standard ones, and headers of the answer. */
-  readonly with: { errors?: unknown[]; members?: Record<string, unknown>; headers?: Record<string, string> }
-  constructor(code: Code, detail: string, extra: Problem['with'] = {}) {
+  readonly kind: Kind
+  readonly extra: Extra
+  constructor(kind: Code | Kind, detail: string, extra: Extra = {}) {
     super(detail)
-    this.code = code
-    this.status = kinds[code][0]
-    this.with = extra
+    this.kind = typeof kind === 'string' ? kinds[kind] : kind
+    this.extra = extra
   }
 }
 
-/** A query parameter that only reading it has shown to be wrong; `what` says what would be right. */
-export const wrongParameter = (parameter: string, code: string, what: string): Problem =>
+/** `No house has the id 17.` */
+export const noSuch = (what: string, id: number): Problem => new Problem('not-found', `No ${what} has the id ${id}.`)
+
+/** A query parameter that its schema alone cannot check; `what` completes its name to a sentence: `limit must be …`. */
+export const invalidParameter = (parameter: string, code: string, what: string): Problem =>
   new Problem('invalid-parameter', `${parameter} ${what}`, { errors: [{ parameter, code, detail: what }] })
 
-/** A member of the body that its schema alone cannot judge; `what` says what would be right. */
-export const wrongMember = (pointer: string, code: string, what: string): Problem =>
+/** A member of the body that its schema alone cannot check; `what` completes its name to a sentence. */
+export const invalidMember = (pointer: string, code: string, what: string): Problem =>
   new Problem('invalid-body', `${pointer} ${what}`, { errors: [{ pointer, code, detail: what }] })
 
 /** RFC 9457, as every failing answer of version 2 looks. */
@@ -53,17 +71,18 @@ export const ProblemDocument = Type.Object(
 export type ProblemDocument = Static<typeof ProblemDocument>
 
 /** The document of a problem, as far as it does not depend on the request. */
-export const document = ({ code, status, message, with: { errors, members } }: Problem): ProblemDocument => ({
-  type: `/problems/${code}`,
-  title: kinds[code][1],
-  status,
-  detail: message,
-  code,
-  ...members,
-  ...(errors && { errors: errors as NonNullable<ProblemDocument['errors']> }),
-})
+export const document = ({ kind: { code, status, title }, message, extra: { errors, members } }: Problem) =>
+  ({
+    type: `/problems/${code}`,
+    title,
+    status,
+    detail: message,
+    code,
+    ...members,
+    ...(errors && { errors }),
+  }) satisfies ProblemDocument
 
-/** The error handler of version 2 and of /problems. */
+/** Answers a failure with a problem document. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
@@ -71,21 +90,21 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .send({ ...document(problem), instance: request.url.split('?')[0], request_id: request.id })
 }
 
-/** Status and headers of a failing answer, whatever its body's shape. */
-export function fail(problem: Problem, reply: FastifyReply): FastifyReply {
-  // Fastify closes where it leaves a body unread. Node reads on: else who is still sending sees a reset, not the answer.
+/** Status and headers of a failing answer, whatever the shape of its body. */
+export function fail({ kind, extra }: Problem, reply: FastifyReply): FastifyReply {
+  // Fastify closes where it leaves a body unread. Node reads on: a client that is still sending would see a reset.
   return reply
     .removeHeader('connection')
-    .code(problem.status)
-    .headers({ 'cache-control': 'no-store', ...problem.with.headers })
+    .code(kind.status)
+    .headers({ 'cache-control': 'no-store', ...extra.headers })
     .serializer(JSON.stringify)
 }
 
-/** Names what was thrown as a problem; logs it where it is ours. */
+/** What was thrown, as a problem; logs it where the fault is ours. */
 export function asProblem(error: unknown, request: FastifyRequest): Problem {
   const problem =
     error instanceof Problem ? error : (ofDatabase(error, request) ?? ofFastify(error as FastifyError, request))
-  if (problem.status >= 500 && problem !== error)
+  if (problem.kind.status >= 500 && problem !== error)
     request.log.error(
       { request_id: request.id, err: error },
       `${request.method} ${request.url} failed: ${problem.message}`,
@@ -99,26 +118,26 @@ function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undef
   if (error instanceof Unreachable)
     return new Problem('unavailable', 'The database cannot be reached at the moment. Try again soon.', soon)
   if (error instanceof NotDone)
-    return new Problem('unavailable', 'The database is not fit for this at the moment. Try again soon.', soon)
-  if (isSqlError(error) && error.code === '53100')
     return new Problem(
-      'storage-full',
-      'The database has no room left on its disk. Reading works, writing does not.',
+      'unavailable',
+      'The database cannot do this at the moment; nothing was changed. Try again soon.',
       soon,
     )
+  if (isSqlError(error) && error.code === '53100')
+    return new Problem('storage-full', 'The disk of the database is full: reading works, writing does not.', soon)
   if (isSqlError(error) && /^(53|55P03)/.test(error.code))
-    return new Problem('unavailable', 'The database is busy, and nothing was changed. Try again soon.', soon)
+    return new Problem('unavailable', 'The database is busy; nothing was changed. Try again soon.', soon)
   if (isGivenUp(error))
-    return new Problem('unavailable', 'Others kept writing the same, and nothing was changed. Try again soon.', soon)
+    return new Problem('unavailable', 'Concurrent changes kept conflicting; nothing was changed. Try again soon.', soon)
   if (error instanceof Overloaded)
     return new Problem('unavailable', 'Too many requests are waiting for the database. Try again soon.', soon)
   if (isSqlError(error) && error.code === '57014')
-    return new Problem('timeout', 'The database took too long, and nothing was changed.')
+    return new Problem('timeout', 'The database took too long; nothing was changed.')
   if (!(error instanceof ConnectionLost)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
     return new Problem(
       'outcome-unknown',
-      'The database was lost before it said whether the write took effect. Repeat it with the same Idempotency-Key if it had one; else look first.',
+      'The connection to the database was lost before it confirmed the write. If the request had an Idempotency-Key, repeat it as it was; if not, check first whether it took effect.',
       soon,
     )
   return error.timedOut
@@ -134,6 +153,15 @@ export function unsupportedMediaType(method: string): Problem {
   })
 }
 
+/** The kinds of the statuses that plugins give to their errors. */
+const kindsOfPlugins: Record<number, Code> = {
+  401: 'unauthenticated',
+  403: 'forbidden',
+  429: 'too-many-requests',
+  503: 'unavailable',
+}
+
+/** What Fastify or a plugin threw: its status stays where it has a kind. */
 function ofFastify(
   { code, statusCode = 500, message }: FastifyError,
   { method, routeOptions }: FastifyRequest,
@@ -141,9 +169,8 @@ function ofFastify(
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new Problem('body-too-large', `A body may have at most ${routeOptions.bodyLimit} bytes.`)
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(method)
-  if (statusCode < 500) return new Problem('malformed-request', `${message.replace(/\.+$/, '')}.`)
-  return new Problem(
-    'internal-error',
-    'The error has been logged under the request_id. Tell the operator, or try again.',
-  )
+  const kind = kindsOfPlugins[statusCode] ?? (statusCode < 500 ? 'malformed-request' : 'internal-error')
+  if (kind === 'internal-error')
+    return new Problem(kind, 'The error has been logged under the request_id. Try again, or report it to the operator.')
+  return new Problem(kind, `${message.replace(/\.+$/, '')}.`, kind === 'unavailable' ? soon : {})
 }

@@ -122,7 +122,7 @@ function repetitionsAfter(error: unknown, text: string): number {
 function answer(client: pg.PoolClient, query: pg.QueryConfig, deadline: number | undefined): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {
     const timer = deadline && setTimeout(() => reject(new QueryTimeout(deadline)), deadline)
-    client.query(query, (error, result) => {
+    void client.query(query, (error, result) => {
       clearTimeout(timer)
       if (error) reject(error)
       else resolve(result)

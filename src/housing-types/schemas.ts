@@ -1,11 +1,11 @@
 import { type Static, Type } from 'typebox'
 import { ref } from '../contract/contract.ts'
+import { mayCreate } from '../contract/json-schema.ts'
 import { Text } from '../contract/text.ts'
-import { namesNew } from '../http/validation.ts'
 
 const codePattern = '^[A-Z]{3}$'
 
-/** What a house can be. */
+/** A kind of home. */
 export const HousingType = Type.Object({ code: Type.String(), description: Type.String() }, { $id: 'HousingType' })
 export type HousingType = Static<typeof HousingType>
 
@@ -37,4 +37,4 @@ const path = {
   }),
 }
 export const HousingTypeCode = Type.Object(path)
-export const NewHousingTypeCode = Type.Object(path, namesNew)
+export const NewHousingTypeCode = Type.Object(path, mayCreate)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checker } from '../http/validation.ts'
+import { checker } from '../contract/json-schema.ts'
 import { canonical, PostalCode } from './postal-code.ts'
 
 const isPostalCode = checker(PostalCode)

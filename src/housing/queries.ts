@@ -1,12 +1,10 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
+import { isIn, type Versions } from '../contract/versioned.ts'
 import type { Database } from '../database/tables.ts'
 import { type HousingInput, type HousingPatch, own } from './schemas.ts'
 
 /** A house as it is answered: the columns have the names that clients see. */
 export type HousingRow = Awaited<ReturnType<typeof insertHousing>>
-
-/** Which versions of a house a write is meant for: those named, or whatever is there. */
-export type Versions = number[] | 'any'
 
 export const columns = [
   'h.id',
@@ -95,6 +93,3 @@ export const lockHouses = (tx: Database, ids: number[]) =>
 /** The id of a type; for an unknown code one that no type has, so that the foreign key alone decides. */
 export const idOfType = (code: string) =>
   sql<number>`coalesce((select id from housing.housing_types where code = ${code}), -1)`
-
-const isIn = (versions: Versions) =>
-  versions === 'any' ? sql<SqlBool>`true` : sql<SqlBool>`version = any (${versions}::int[])`

@@ -1,8 +1,10 @@
 import { type Static, Type } from 'typebox'
+import { PositiveInteger } from '../contract/contract.ts'
 import { Text, trimmed } from '../contract/text.ts'
+import { DateTime } from '../contract/time.ts'
 import { canonical, PostalCode } from './postal-code.ts'
 
-/** A house as it is answered: types only, since rows older than our rules may break them. */
+/** A house as it is answered: types only, because rows older than our rules may break them. */
 export const Housing = Type.Object(
   {
     id: Type.Integer(),
@@ -37,14 +39,6 @@ export const writable = Object.keys(values) as (keyof typeof values)[]
 /** Those of them that are columns by the same name; the type is stored by its id. */
 export const own = writable.filter((member) => member !== 'housing_type')
 
-/** A time, as RFC 3339 writes it. */
-export const DateTime = (what: string) =>
-  Type.String({
-    format: 'date-time',
-    description: `${what}: a time as in RFC 3339, such as 2026-11-22T18:03:11Z.`,
-    examples: ['2026-11-22T18:03:11Z'],
-  })
-
 const example = {
   address: '1207',
   street: 'Douglas Street',
@@ -61,7 +55,7 @@ export const HousingInput = Type.Object(values, {
 })
 export type HousingInput = Static<typeof HousingInput>
 
-/** A merge patch (RFC 7396): the members to change. None can be taken away, so null is refused. */
+/** A merge patch (RFC 7396): the members to change. None can be removed, so null is rejected. */
 export const HousingPatch = Type.Partial(Type.Object(values), {
   $id: 'HousingPatch',
   additionalProperties: false,
@@ -79,10 +73,7 @@ export function asStored<House extends HousingPatch>(house: House): House {
   return { ...Object.fromEntries(stored), ...(postal_code !== undefined && { postal_code: canonical(postal_code) }) }
 }
 
-/** An id as it can stand in a path; anything else is no house. */
-export const HousingId = Type.Object({
-  id: Type.Integer({ minimum: 1, maximum: 2147483647, description: 'The id of a house.', examples: [17] }),
-})
+export const HousingId = Type.Object({ id: PositiveInteger('The id of a house.', 17) })
 
 /** The query of one house. */
 export const AsOf = Type.Object(

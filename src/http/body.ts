@@ -9,13 +9,13 @@ declare module 'fastify' {
   }
 }
 
-const deepest = 32
-/** Members of one object: each that is unknown is told, so that there must not be any number of them. */
-const mostMembers = 50
+const maxDepth = 32
+/** The most members one object may have; each unknown one is reported, so the number must be bounded. */
+const maxMembers = 50
 
 /**
- * Version 2 takes JSON in UTF-8 and nothing that two readers could understand differently: no other encoding, no
- * duplicate member, no depth or breadth that a reader would choke on. Everything else is a 400, or a 415.
+ * Version 2 accepts JSON in UTF-8 that all readers understand in the same way: no other encoding, no duplicate members,
+ * bounded depth and breadth. Everything else is a 400 or a 415.
  */
 export function acceptStrictJson(app: FastifyInstance): void {
   app.decorateRequest('bytes', null)
@@ -35,50 +35,53 @@ async function parseStrictly(request: FastifyRequest, bytes: Buffer): Promise<un
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
   const isPlain = charset.toLowerCase() === 'utf-8' && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
   if (!isPlain || (/merge-patch/i.test(type) && method !== 'PATCH')) throw unsupportedMediaType(method)
-  const { text, value } = parseJson(bytes, strict)
-  refuseAmbiguity(text)
-  return value
+  try {
+    const { text, value } = parseJson(bytes)
+    rejectAmbiguity(text)
+    return value
+  } catch (error) {
+    throw asProblem(error)
+  }
 }
 
-/** How a version of the API refuses bytes that are no JSON. */
-export interface JsonPolicy {
-  notUtf8: () => Error
-  notJson: (reason: string) => Error
-}
+export class NotUtf8 extends Error {}
+export class NotJson extends Error {}
 
-const strict: JsonPolicy = {
-  notUtf8: () => new Problem('malformed-body', 'The body must be in UTF-8.'),
-  notJson: (reason) => new Problem('malformed-body', `The body must be JSON: ${reason}.`),
-}
-
-export function parseJson(bytes: Buffer, { notUtf8, notJson }: JsonPolicy): { text: string; value: unknown } {
-  if (!isUtf8(bytes)) throw notUtf8()
+/** Parses JSON in UTF-8. Throws {@link NotUtf8}, or {@link NotJson} with the parser's reason. */
+export function parseJson(bytes: Buffer): { text: string; value: unknown } {
+  if (!isUtf8(bytes)) throw new NotUtf8()
   const text = bytes.toString().replace(/^\uFEFF/, '') // a byte order mark is allowed
   try {
     return { text, value: JSON.parse(text) }
   } catch (error) {
-    throw notJson((error as SyntaxError).message)
+    throw new NotJson((error as SyntaxError).message)
   }
+}
+
+function asProblem(error: unknown): unknown {
+  if (error instanceof NotUtf8) return new Problem('malformed-body', 'The body must be in UTF-8.')
+  if (error instanceof NotJson) return new Problem('malformed-body', `The body must be JSON: ${error.message}.`)
+  return error
 }
 
 const token = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g
 
-/** Throws where valid JSON repeats a member's name in one object, has too many of them, or nests too deep. */
-function refuseAmbiguity(json: string): void {
+/** Throws where valid JSON repeats a member in one object, has too many members, or nests too deep. */
+function rejectAmbiguity(json: string): void {
   const open: Set<string>[] = []
   let string = ''
   for (const [part] of json.matchAll(token)) {
     if (part === '{' || part === '[') {
-      if (open.push(new Set()) > deepest)
-        throw new Problem('malformed-body', `The body must not nest deeper than ${deepest} levels.`)
+      if (open.push(new Set()) > maxDepth)
+        throw new Problem('malformed-body', `The body must not nest deeper than ${maxDepth} levels.`)
     } else if (part === '}' || part === ']') {
       open.pop()
     } else if (part === ':') {
       const names = open.at(-1) as Set<string>
       const name = JSON.parse(string)
       if (names.has(name)) throw new Problem('malformed-body', `The member ${string} must not occur twice.`)
-      if (names.add(name).size > mostMembers)
-        throw new Problem('malformed-body', `An object must not have more than ${mostMembers} members.`)
+      if (names.add(name).size > maxMembers)
+        throw new Problem('malformed-body', `An object must not have more than ${maxMembers} members.`)
     } else {
       string = part
     }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Headers of every answer. */
-export const constant = {
+export const constantHeaders = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'content-security-policy': "default-src 'none'",
@@ -15,7 +15,7 @@ export function addVary(reply: FastifyReply, name: string): void {
   reply.header('vary', others ? `${others}, ${name}` : name)
 }
 
-/** What every answer carries, whatever becomes of the request. */
+/** Sets the headers of every answer, and the id of its request. */
 export function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
-  reply.headers(constant).header('x-request-id', request.id)
+  reply.headers(constantHeaders).header('x-request-id', request.id)
 }

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 import { noDatabase, startApi } from '../../test/support/api.ts'
 import { client, expectProblem, listen } from '../../test/support/http.ts'
 import { kinds } from '../contract/problem-kinds.ts'
+import { housingKinds } from '../housing/problems.ts'
+import { housingTypeKinds } from '../housing-types/problems.ts'
 import { createLog } from '../log.ts'
 import { createServer } from '../server.ts'
 
@@ -323,18 +325,18 @@ test('what has an ETag is never compressed, as the tag names these very bytes', 
   expect(headers.etag).toMatch(/^"/)
 })
 
-test.each(Object.entries(kinds))(
+test.each(Object.entries({ ...kinds, ...housingKinds, ...housingTypeKinds }))(
   '/problems/%s explains the problem to people, and in Markdown',
-  async (code, [status, title, text]) => {
+  async (code, { status, title, explanation }) => {
     const page = await api.get(`/problems/${code}`, { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' })
     expect(page.statusCode).toBe(200)
     expect(page.headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', vary: 'Origin, Accept' })
     expect(page.body).toContain(`<h1>${title}</h1><p><code>${code}</code>, status ${status}</p>`)
-    expect(page.body.replace(/<[^>]*>/g, '')).toContain(text.replaceAll('`', ''))
+    expect(page.body.replace(/<[^>]*>/g, '')).toContain(explanation.replaceAll('`', ''))
     for (const accept of ['*/*', 'application/json', 'text/markdown']) {
       const markdown = await api.get(`/problems/${code}`, { accept })
       expect(markdown.headers['content-type']).toBe('text/markdown; charset=utf-8')
-      expect(markdown.body).toBe(`# ${title}\n\n\`${code}\`, status ${status}\n\n${text}\n`)
+      expect(markdown.body).toBe(`# ${title}\n\n\`${code}\`, status ${status}\n\n${explanation}\n`)
     }
   },
 )

@@ -1,24 +1,19 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
-import { readIfMatch, readIfNoneMatch } from '../contract/preconditions.ts'
-import { readIdempotencyKey } from '../idempotency/idempotency.ts'
 
-/** Throws where the header is there and malformed. */
-const readers = new Map<string, typeof readIfMatch | typeof readIdempotencyKey>([
-  ['If-Match', readIfMatch],
-  ['If-None-Match', readIfNoneMatch],
-  ['Idempotency-Key', readIdempotencyKey],
-])
+/** Parses a header of a request, if it has one. Throws where it is malformed. */
+type Read = (headers: IncomingHttpHeaders) => unknown
 
-/** Refuses malformed headers before anything else is judged, on the routes whose contract has them. */
-export function refuseMalformedHeaders(app: FastifyInstance): void {
+/** Rejects malformed headers, before anything else is checked, on the routes whose contract has them. */
+export function rejectMalformedHeaders(app: FastifyInstance, readers: Record<string, Read>): void {
   app.addHook('onRoute', (route) => {
     const { properties = {} } = (route.schema?.headers ?? {}) as { properties?: object }
-    const read = Object.keys(properties).flatMap((name) => readers.get(name) ?? [])
+    const read = Object.keys(properties).flatMap((name) => readers[name] ?? [])
     if (read.length === 0) return
-    const judge: onRequestHookHandler = ({ headers }, _reply, done) => {
+    const readAll: onRequestHookHandler = ({ headers }, _reply, done) => {
       for (const header of read) header(headers)
       done()
     }
-    route.onRequest = [[route.onRequest ?? []].flat(), judge].flat()
+    route.onRequest = [[route.onRequest ?? []].flat(), readAll].flat()
   })
 }

@@ -7,7 +7,7 @@ import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { findStoredAnswer, lockIdempotencyKey, storeAnswer } from './queries.ts'
 
-/** What a request that succeeded is answered. */
+/** The answer to a request that succeeded. */
 export interface Outcome {
   status: number
   headers: Record<string, string>
@@ -15,8 +15,9 @@ export interface Outcome {
 }
 
 /**
- * Does the work of a request, answers it, and gives Fastify the reply back. With an `Idempotency-Key` the work is done
- * once only: its answer is stored in the same transaction, and a repetition within 24 hours gets it, byte for byte.
+ * Does the work of a request and answers it. With an `Idempotency-Key` the work is done only once: its answer is stored
+ * in the same transaction, and a repetition within 24 hours gets it, byte for byte. (It resolves to `never` because the
+ * reply is sent here, which the type of a handler cannot express.)
  */
 export async function answerOnce(
   db: Database,
@@ -31,9 +32,9 @@ export async function answerOnce(
   }
   const fingerprint = fingerprintOf(request)
   const { answer, replayed } = await inTransaction(db, async (tx) => {
-    if (!(await lockIdempotencyKey(tx, key))) throw inUse()
+    if (!(await lockIdempotencyKey(tx, key))) throw keyInUse()
     const stored = await findStoredAnswer(tx, key)
-    if (stored && !stored.fingerprint.equals(fingerprint)) throw reused()
+    if (stored && !stored.fingerprint.equals(fingerprint)) throw keyReused()
     if (stored) return { answer: stored, replayed: true }
     const { status, headers, body } = await work(tx)
     const toJson = reply.getSerializationFunction(`${status}`, 'application/json') as (body: unknown) => string
@@ -65,15 +66,18 @@ const fingerprintOf = ({ method, url, headers, bytes }: FastifyRequest): Buffer 
     .update(bytes ?? '')
     .digest()
 
-const inUse = () =>
-  new Problem('idempotency-key-in-use', 'A request with this Idempotency-Key is still under way: try again soon.', {
+const keyInUse = () =>
+  new Problem('idempotency-key-in-use', 'A request with this Idempotency-Key is still in progress. Try again soon.', {
     headers: { 'retry-after': '1' },
   })
 
-const reused = () =>
-  new Problem('idempotency-key-reused', 'This Idempotency-Key came with another request before: use a new one.')
+const keyReused = () =>
+  new Problem(
+    'idempotency-key-reused',
+    'This Idempotency-Key has already been used for another request. Use a new one.',
+  )
 
-/** The contract's words on the header. */
+/** The header as the contract describes it. */
 export const IdempotencyKey = Type.Object({
   'Idempotency-Key': Type.Optional(
     Type.String({
@@ -85,13 +89,13 @@ export const IdempotencyKey = Type.Object({
   ),
 })
 
-/** The contract's words on the header of a repeated answer. */
+/** The header of a repeated answer, as the contract describes it. */
 export const IdempotencyReplayed = Type.Optional(
   Type.String({ description: '`true` where this is the stored answer of the first request with the same key.' }),
 )
 
 /** The problems of a request that may have a key. */
 export const keyFailures = {
-  409: 'A request with the same Idempotency-Key is under way.',
+  409: 'A request with the same Idempotency-Key is in progress.',
   422: 'The body is wrong, or the Idempotency-Key belongs to another request.',
 }

@@ -11,14 +11,14 @@ export interface StoredAnswer {
 
 const lifetime = sql`interval '24 hours'`
 
-/** Keeps others from using the key until the transaction ends; answers false where somebody keeps it from us. */
+/** Locks the key until the transaction ends; false if another transaction holds it. */
 export async function lockIdempotencyKey(tx: Database, key: string): Promise<boolean> {
   const { rows } = await sql<{ locked: boolean }>`
     select pg_try_advisory_xact_lock(hashtextextended(${key}, 0)) as locked`.execute(tx)
   return rows[0]?.locked ?? false
 }
 
-/** The answer that the key had already, unless it has expired by the database's clock. */
+/** The stored answer of the key, unless it has expired by the database's clock. */
 export const findStoredAnswer = (tx: Database, key: string): Promise<StoredAnswer | undefined> =>
   tx
     .selectFrom('housing.idempotency_keys')
@@ -27,7 +27,7 @@ export const findStoredAnswer = (tx: Database, key: string): Promise<StoredAnswe
     .where('created_at', '>', sql<string>`now() - ${lifetime}`)
     .executeTakeFirst()
 
-/** Stores the answer, and takes a few expired ones away, so that they never pile up and nobody waits for it. */
+/** Stores the answer, and deletes a few expired ones, so that they do not pile up and no request waits for it. */
 export async function storeAnswer(tx: Database, key: string, answer: StoredAnswer): Promise<void> {
   await sql`
     delete from housing.idempotency_keys

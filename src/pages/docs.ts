@@ -3,8 +3,11 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { plainJson } from '../http/representation.ts'
 
-/** The contract at `/openapi.json`, and pages to read and to try it at `/docs`, without any request to elsewhere. */
-export async function describe(app: FastifyInstance, version: string): Promise<void> {
+/**
+ * The contract at `/openapi.json`, and pages to read and to try it at `/docs`, which ask no other server. Comes before
+ * the routes that it documents.
+ */
+export async function serveDocs(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -15,14 +18,10 @@ export async function describe(app: FastifyInstance, version: string): Promise<v
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
-      tags: [
-        { name: 'Housing', description: 'Homes.' },
-        { name: 'Housing types', description: 'What a home can be.' },
-        { name: 'Housing Types', description: 'What a home can be, version 1.' },
-      ],
     },
-    // There is no authentication yet, and the contract says so.
-    transformObject: (document) => ('openapiObject' in document ? { ...document.openapiObject, security: [] } : {}),
+    // The resources declare their tags after this. There is no authentication yet, and the contract says so.
+    transformObject: (document) =>
+      'openapiObject' in document ? { ...document.openapiObject, tags: app.declared.tags, security: [] } : {},
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
   })
   await app.register(swaggerUi, {

@@ -2,13 +2,13 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { OpenDatabase } from '../database/database.ts'
 import type { Readiness } from './readiness.ts'
 
-interface Health {
+interface Dependencies {
   takesWrites: OpenDatabase['takesWrites']
   readiness: Readiness
 }
 
-/** `/livez`: the process answers. `/readyz` (alias `/healthz`): it can serve data, or which check says that it cannot. */
-export const health: FastifyPluginAsync<Health> = async (app, { takesWrites, readiness }) => {
+/** `/livez`: the process answers. `/readyz` (alias `/healthz`): it can serve data, or which checks fail. */
+export const health: FastifyPluginAsync<Dependencies> = async (app, { takesWrites, readiness }) => {
   app.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })

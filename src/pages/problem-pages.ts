@@ -1,24 +1,24 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { type Code, kinds } from '../contract/problem-kinds.ts'
 import { Problem } from '../contract/problems.ts'
 import { addVary } from '../http/headers.ts'
 
-/** `/problems/{code}`: what a problem's `type` leads to, in prose; HTML for a browser, else Markdown. */
+/** `/problems/{code}`: the page that the `type` of a problem leads to. HTML for a browser, else Markdown. */
 export const problemPages: FastifyPluginAsync = async (app) => {
   app.get<{ Params: { code: string } }>(
     '/problems/:code',
     { schema: { hide: true, params: Type.Object({ code: Type.String() }) } },
     async ({ params: { code }, headers }, reply) => {
-      if (!Object.hasOwn(kinds, code)) throw new Problem('not-found', `There is no problem with the code ${code}.`)
-      const [status, title, text] = kinds[code as Code]
+      const kind = app.declared.kinds.get(code)
+      if (!kind) throw new Problem('not-found', `There is no problem with the code ${code}.`)
+      const { status, title, explanation } = kind
       reply.header('cache-control', 'public, max-age=3600')
       addVary(reply, 'Accept')
       if (!/\btext\/html\b/.test(headers.accept ?? ''))
         return reply
           .type('text/markdown; charset=utf-8')
-          .send(`# ${title}\n\n\`${code}\`, status ${status}\n\n${text}\n`)
-      const prose = text.replaceAll('<', '&lt;').replace(/`([^`]*)`/g, '<code>$1</code>')
+          .send(`# ${title}\n\n\`${code}\`, status ${status}\n\n${explanation}\n`)
+      const prose = explanation.replaceAll('<', '&lt;').replace(/`([^`]*)`/g, '<code>$1</code>')
       return reply
         .type('text/html; charset=utf-8')
         .send(

@@ -1,13 +1,31 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { asProblem, fail } from '../contract/problems.ts'
+import { asProblem, fail, Problem } from '../contract/problems.ts'
 
-/** The rendering of a failure in version 1, and wherever version 2 is not: one sentence, or a list of all that is wrong with the input. */
+/** One thing that is wrong with the input, in the predecessor's form and order of keys. */
+export interface V1Item {
+  type: string
+  loc: (string | number)[]
+  msg: string
+  input: unknown
+  ctx?: object
+}
+
+/** Input that is wrong in these places. */
+export class V1InvalidInput extends Problem {
+  readonly items: V1Item[]
+  constructor(items: V1Item[]) {
+    super('invalid-body', 'The input is wrong.')
+    this.items = items
+  }
+}
+
+/** Answers a failure as the predecessor did: with one sentence, or a list of everything wrong with the input. */
 export function sendDetail(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
     .type('application/json')
     .serializer(toJson)
-    .send({ detail: problem.with.errors ?? problem.message })
+    .send({ detail: problem instanceof V1InvalidInput ? problem.items : problem.message })
 }
 
 /** The input is echoed, except where it nests deeper than can be written. */

@@ -15,19 +15,22 @@ import { checkPath, readHouse, readPaging } from './validation.ts'
 
 type Query = Record<string, string | string[]>
 
-/** A segment of the path may hold anything, newlines too; only none at all is no route. */
-const text = '([^]+)'
+/** A segment of the path may hold anything, newlines too, but not nothing. */
+const anything = '([^]+)'
 const notFound = (detail: string) => new Problem('not-found', detail)
 const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFailure) }
 
 /**
- * The contract of the Python predecessor, frozen: thin routes over the current version's queries.
- * Its schemas only document; what a request may hold is judged by this version's own validation.
+ * The contract of the Python predecessor, frozen. Its schemas only document; validation.ts decides what a request may
+ * hold.
  */
 export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
   for (const shape of [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure]) app.addSchema(shape)
   app.setValidatorCompiler(() => () => true)
   acceptJsonAsVersion1(app)
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, compress: false } // the predecessor never did
+  })
   app.addHook('onSend', plainJson)
 
   app.get<{ Querystring: Query }>(
@@ -48,7 +51,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   )
 
   app.get<{ Params: { code: string } }>(
-    `/housing_type/:code${text}`,
+    `/housing_type/:code${anything}`,
     {
       schema: {
         tags: ['Housing Types'],
@@ -67,7 +70,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   )
 
   app.get<{ Params: { postal_code: string }; Querystring: Query }>(
-    `/housing/:postal_code${text}`,
+    `/housing/:postal_code${anything}`,
     {
       schema: {
         tags: ['Housing'],
@@ -102,7 +105,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     },
     async ({ body }) => {
       const house = await insertV1Housing(db, readHouse(body)).catch(
-        onViolation('fk_housing_type', () => new Problem('unknown-housing-type', 'Invalid housing_type_id')),
+        onViolation('fk_housing_type', () => new Problem('invalid-body', 'Invalid housing_type_id')),
       )
       return asV1Housing(house)
     },

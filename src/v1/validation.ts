@@ -1,29 +1,18 @@
-import { Problem } from '../contract/problems.ts'
+import { V1InvalidInput, type V1Item } from './failures.ts'
 
-/** One thing wrong with the input, in the predecessor's form and order of keys. */
-interface Item {
-  type: string
-  loc: (string | number)[]
-  msg: string
-  input: unknown
-  ctx?: object
-}
-
-type Check = (loc: Item['loc'], input: unknown) => Item | undefined
-
-export const invalid = (items: Item[]) => new Problem('invalid-body', 'The input is wrong.', { errors: items })
+type Check = (loc: V1Item['loc'], input: unknown) => V1Item | undefined
 
 const maxInt4 = 2147483647n
 const maxInt8 = 9223372036854775807n
 const plainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Refuses NUL in a path, which Postgres cannot hold. */
-export const checkPath = (params: Record<string, string>): void => refuse(nulsIn(params))
+/** Rejects NUL in a path, which Postgres cannot store. */
+export const checkPath = (params: Record<string, string>): void => reject(nulsIn(params))
 
 /**
- * Reads `skip` and `limit`, lax in their spelling; of a repeated parameter the last one counts. What is wrong with the
- * path is told as well.
+ * Reads `skip` and `limit`, lax in their spelling; of a repeated parameter the last one counts. Reports what is wrong
+ * with the path as well.
  */
 export function readPaging(
   query: Record<string, string | string[]>,
@@ -31,7 +20,7 @@ export function readPaging(
 ): { offset: number; limit: number } {
   const skip = lastOf(query.skip)
   const limit = lastOf(query.limit)
-  refuse([...nulsIn(params), inQuery('skip', skip), inQuery('limit', limit)])
+  reject([...nulsIn(params), inQuery('skip', skip), inQuery('limit', limit)])
   return { offset: toRows(skip) ?? 0, limit: toRows(limit) ?? 100 }
 }
 
@@ -43,7 +32,7 @@ const lastOf = (texts: string | string[] | undefined) => (Array.isArray(texts) ?
 const inQuery = (name: string, text: string | undefined) =>
   text === undefined ? undefined : integerBetween(0n, maxInt8)(['query', name], text)
 
-/** A house as version 1 takes it. */
+/** A house as version 1 accepts it. */
 export interface V1House {
   address: string
   street: string
@@ -52,12 +41,12 @@ export interface V1House {
   housing_type_id: number
 }
 
-/** Checks all five fields, in the order in which their errors are told. */
+/** Checks all five fields, in the order in which their errors are reported. */
 export function readHouse(body: unknown): V1House {
   if (body === undefined || body === null)
-    throw invalid([{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }])
+    throw new V1InvalidInput([{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }])
   if (!plainObject(body)) throw notAnObject(body)
-  refuse(
+  reject(
     Object.entries(fields).map(([name, check]) =>
       Object.hasOwn(body, name)
         ? check(['body', name], body[name])
@@ -70,7 +59,7 @@ export function readHouse(body: unknown): V1House {
 }
 
 export const notAnObject = (input: unknown) =>
-  invalid([
+  new V1InvalidInput([
     {
       type: 'model_attributes_type',
       loc: ['body'],
@@ -108,7 +97,7 @@ const postalCode: Check = (loc, input) =>
 const integerBetween =
   (least: bigint, most: bigint): Check =>
   (loc, input) => {
-    const item = (type: string, msg: string, ctx?: object): Item => ({ type, loc, msg, input, ...(ctx && { ctx }) })
+    const item = (type: string, msg: string, ctx?: object): V1Item => ({ type, loc, msg, input, ...(ctx && { ctx }) })
     const should = 'Input should be a valid integer'
     if (!['string', 'number', 'boolean'].includes(typeof input)) return item('int_type', should)
     if (input === Infinity || input === -Infinity) return item('finite_number', 'Input should be a finite number')
@@ -145,12 +134,12 @@ const fields: Record<keyof V1House, Check> = {
   housing_type_id: integerBetween(-maxInt4 - 1n, maxInt4),
 }
 
-function refuse(items: (Item | undefined)[]): void {
+function reject(items: (V1Item | undefined)[]): void {
   const wrong = items.filter((item) => item !== undefined)
-  if (wrong.length > 0) throw invalid(wrong)
+  if (wrong.length > 0) throw new V1InvalidInput(wrong)
 }
 
-/** A whole number in any of the spellings that Python takes, such as ` +02 `, `2.0`, `1_000`; else undefined. */
+/** A whole number in any of the spellings that Python accepts, such as ` +02 `, `2.0`, `1_000`; else undefined. */
 function toBigInt(input: unknown): bigint | undefined {
   if (input === undefined) return undefined
   if (typeof input !== 'string') return BigInt(input as number | boolean)

@@ -64,7 +64,7 @@ describe('docker compose up', () => {
 
     const before = (await compose('ps', '--format', '{{.ID}}', '--no-trunc')).stdout.split('\n')
     const started = await docker('inspect', '--format', '{{.State.StartedAt}}', ...before)
-    const server = join(folder, 'src/server.ts')
+    const server = join(folder, 'src/pages/greeting.ts')
     writeFileSync(server, readFileSync(server, 'utf8').replace("message: 'Sample API'", "message: 'Changed'"))
     const saved = performance.now()
     await until('the change is served', async () => (await json(url)).message === 'Changed')

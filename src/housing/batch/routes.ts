@@ -1,30 +1,26 @@
 import type { preValidationAsyncHookHandler } from 'fastify'
-import { answer, failures, type Routes, ref } from '../../contract/contract.ts'
-import { Problem, wrongMember } from '../../contract/problems.ts'
+import { answer, failures, operation, type Routes, ref } from '../../contract/contract.ts'
+import { invalidMember, noSuch, Problem } from '../../contract/problems.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../idempotency/idempotency.ts'
+import { housingKinds, unknownHousingType } from '../problems.ts'
 import { deleteHousing, insertHousing, lockHouses, updateHousing } from '../queries.ts'
 import { asStored } from '../schemas.ts'
-import { unknownHousingType } from '../unknown-housing-type.ts'
-import { Batch, type BatchResult, BatchResults, batchShapes, exampleResults, most, type Operation } from './schemas.ts'
+import { Batch, type BatchResult, BatchResults, exampleResults, maxOperations, type Operation } from './schemas.ts'
 
-/** Many writes, of which all are done or none. */
+/** Many writes at once: either all are done or none. */
 export const batchRoutes: Routes = async (app, { db }) => {
-  for (const shape of batchShapes) app.addSchema(shape)
   app.setErrorHandler((error) => {
-    throw ofOneOperation(error)
+    throw namingOperation(error)
   })
 
   app.post(
     '/batch',
     {
       bodyLimit: 4 * 1024 * 1024,
-      preValidation: refuseTooMany,
-      schema: {
-        tags: ['Housing'],
-        operationId: 'batchHousing',
-        summary: 'Create, change and delete houses, all or none',
+      preValidation: rejectTooMany,
+      ...operation('batchHousing', 'Create, change and delete houses, all or none', {
         headers: IdempotencyKey,
         body: ref(Batch),
         response: {
@@ -33,35 +29,44 @@ export const batchRoutes: Routes = async (app, { db }) => {
             headers: { 'Idempotency-Replayed': IdempotencyReplayed },
           }),
           ...failures({
-            404: 'An operation is about a house that is not there.',
-            409: `An operation is about another version of its house. ${keyFailures[409]}`,
+            404: 'An operation names a house that does not exist.',
+            409: `An operation names another version of its house. ${keyFailures[409]}`,
             413: 'The body is too large.',
-            415: 'The body is no JSON.',
+            415: 'The body is not JSON.',
             422: keyFailures[422],
           }),
         },
-      },
+      }),
     },
     (request, reply) =>
       answerOnce(db, request, reply, (db) =>
-        inTransaction(db, async (tx) => {
-          const { operations } = request.body
-          // In one order everywhere, so that batches do not wait for each other in a circle.
-          const locked = await lockHouses(
-            tx,
-            operations.flatMap((operation) => ('id' in operation ? [operation.id] : [])),
-          )
-          const before = new Map(locked.map(({ id, version }) => [id, version]))
-          const results: BatchResult[] = []
-          for (const [index, operation] of operations.entries())
-            results.push(await perform(tx, operation, before).catch(at(index)))
-          return { status: 200, headers: {}, body: { results } }
-        }),
+        inTransaction(db, async (tx) => ({
+          status: 200,
+          headers: {},
+          body: { results: await performAll(tx, request.body.operations) },
+        })),
       ),
   )
 }
 
-/** Does one operation. Throws its problem, in which a house's version is the one `before` the batch. */
+/** Before validation: a body of 4 MiB has room for two million invalid operations. */
+const rejectTooMany: preValidationAsyncHookHandler = async ({ body }) => {
+  const { operations } = (body ?? {}) as { operations?: unknown }
+  if (!Array.isArray(operations) || operations.length <= maxOperations) return
+  throw invalidMember('/operations', 'maxItems', `must be 1 to ${maxOperations} operations, not ${operations.length}.`)
+}
+
+async function performAll(tx: Database, operations: Operation[]): Promise<BatchResult[]> {
+  const ids = operations.flatMap((operation) => ('id' in operation ? [operation.id] : []))
+  // Locked in one order everywhere, so that two batches never wait for each other.
+  const before = new Map((await lockHouses(tx, ids)).map(({ id, version }) => [id, version]))
+  const results: BatchResult[] = []
+  for (const [index, operation] of operations.entries())
+    results.push(await perform(tx, operation, before).catch(rethrowWith(index)))
+  return results
+}
+
+/** Does one operation. The version in its problem is the one `before` the batch. */
 async function perform(tx: Database, operation: Operation, before: Map<number, number>): Promise<BatchResult> {
   const { op } = operation
   if (op === 'create') {
@@ -84,45 +89,33 @@ async function perform(tx: Database, operation: Operation, before: Map<number, n
 
 /** Why an operation found nothing to change. */
 function conflict(id: number, version: number, current: number | undefined): Problem {
-  if (current === undefined) return new Problem('not-found', `No house has the id ${id}.`)
+  if (current === undefined) return noSuch('house', id)
   const detail =
     current === version
-      ? `An operation before it changed the house ${id}, so that it is not in version ${version} any more.`
+      ? `An earlier operation of the batch changed the house ${id}, so it is not in version ${version} any more.`
       : `The house ${id} is not in version ${version}: read it again, then repeat the batch.`
-  return new Problem('version-conflict', detail, { members: { current_version: current } })
+  return new Problem(housingKinds['version-conflict'], detail, { members: { current_version: current } })
 }
 
-/** Before each of them is judged, as two million operations that are all wrong fit into a body. */
-const refuseTooMany: preValidationAsyncHookHandler = async ({ body }) => {
-  const { operations } = (body ?? {}) as { operations?: unknown }
-  if (!Array.isArray(operations) || operations.length <= most) return
-  throw wrongMember('/operations', 'maxItems', `must be 1 to ${most} operations, not ${operations.length}.`)
-}
-
-/** A body that is wrong is so by its first wrong operation. */
-function ofOneOperation(error: unknown): unknown {
-  if (!(error instanceof Problem) || error.with.members?.index !== undefined) return error
-  const [first] = (error.with.errors ?? []) as { pointer?: string }[]
-  const [, index] = /^\/operations\/(\d+)/.exec(first?.pointer ?? '') ?? []
-  return index === undefined ? error : withIndex(error, Number(index))
-}
-
-const withIndex = ({ code, message, with: extra }: Problem, index: number) =>
-  new Problem(code, message, { ...extra, members: { index, ...extra.members } })
-
-/** Says of a problem which operation it is about; lets anything else pass. */
-const at =
+/** Adds to the problem of one operation its place in the batch; any other error passes through. */
+const rethrowWith =
   (index: number) =>
   (error: unknown): never => {
     if (!(error instanceof Problem)) throw error
-    const { code, message, with: extra } = error
-    const errors = (extra.errors as { pointer: string }[] | undefined)?.map((item) => ({
-      ...item,
-      pointer: `/operations/${index}${item.pointer}`,
-    }))
-    throw new Problem(code, `Operation ${index}: ${message}`, {
+    const { kind, message, extra } = error
+    const errors = extra.errors?.map((item) => ({ ...item, pointer: `/operations/${index}${item.pointer}` }))
+    throw new Problem(kind, `Operation ${index}: ${message}`, {
       ...extra,
       ...(errors && { errors }),
       members: { index, ...extra.members },
     })
   }
+
+/** Names the first invalid operation of an invalid body; any other error passes through. */
+function namingOperation(error: unknown): unknown {
+  if (!(error instanceof Problem) || error.extra.members?.index !== undefined) return error
+  const [, index] = /^\/operations\/(\d+)/.exec(error.extra.errors?.[0]?.pointer ?? '') ?? []
+  if (index === undefined) return error
+  const { kind, message, extra } = error
+  return new Problem(kind, message, { ...extra, members: { index: Number(index), ...extra.members } })
+}

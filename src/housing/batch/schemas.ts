@@ -1,18 +1,13 @@
 import { type Static, Type } from 'typebox'
-import { ref } from '../../contract/contract.ts'
+import { PositiveInteger, ref } from '../../contract/contract.ts'
 import { exampleHousing, Housing, HousingInput, HousingPatch } from '../schemas.ts'
 
 /** How many operations a batch may have. */
-export const most = 1000
+export const maxOperations = 1000
 
 const strict = { additionalProperties: false }
-const id = Type.Integer({ minimum: 1, maximum: 2147483647, description: 'The id of a house.', examples: [17] })
-const version = Type.Integer({
-  minimum: 1,
-  maximum: 2147483647,
-  description: 'The version that it must be in.',
-  examples: [3],
-})
+const id = PositiveInteger('The id of a house.', 17)
+const version = PositiveInteger('The version that it must be in.', 3)
 
 const BatchCreate = Type.Object(
   { op: Type.Literal('create'), house: ref(HousingInput) },
@@ -37,8 +32,8 @@ export const Batch = Type.Object(
   {
     operations: Type.Array(Operation, {
       minItems: 1,
-      maxItems: most,
-      description: `1 to ${most} operations, done in this order.`,
+      maxItems: maxOperations,
+      description: `1 to ${maxOperations} operations, done in this order.`,
     }),
   },
   {

@@ -1,17 +1,37 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { trimmed } from '../../contract/text.ts'
+import { inUtc } from '../../contract/time.ts'
 import type { Database } from '../../database/tables.ts'
-import { inUtc } from '../../http/validation.ts'
 import { findHousingByPostalCode } from '../gathered.ts'
 import { canonical } from '../postal-code.ts'
 import { houses } from '../queries.ts'
-import { type Filters, keyOf, type Sort } from './schemas.ts'
+import type { Position } from './cursor.ts'
+import { type FilterName, type Filters, keyOf, type Sort } from './schemas.ts'
 
-/** The filters, with their words as Postgres' parser splits them, and their types as ids, which its planner can judge. */
+/** The given filters, with what Postgres makes of two of them. */
 export interface Condition {
   filters: Filters
-  words: string[] | null
-  types: number[] | null
+  /** The words of `q`, as Postgres' parser splits it. */
+  words?: string[]
+  /** The ids of `housing_type`, from which Postgres' planner can estimate how many rows match. */
+  types?: number[]
+}
+
+/** What must hold for each filter. An index answers each alone. */
+const conditions: { [Name in FilterName]: (value: string, found: Condition) => Expression<SqlBool> } = {
+  postal_code: (postalCode) => {
+    const code = canonical(postalCode).trimEnd()
+    const stored = sql`h.postal_code collate "C"`
+    return isWhole(code) ? sql`${stored} = ${code}` : startsWith(stored, sql`${code}::text`)
+  },
+  city: (city) => sql`lower(h.city) = lower(${trimmed(city)})`,
+  street: (street) => startsWith(sql`lower(h.street) collate "C"`, sql`lower(${street.replace(/^ +/, '')})`),
+  housing_type: (_codes, { types }) => sql`h.housing_type_id = any (${types}::int[])`,
+  updated_since: (instant) => sql`h.updated_at >= ${inUtc(instant)}::timestamptz`,
+  q: (_text, { words = [] }) => {
+    const prefixes = words.map((word) => `'${word.replace(/['\\]/g, '$&$&')}':*`).join(' & ')
+    return sql`to_tsvector('simple', h.address || ' ' || h.street || ' ' || h.city) @@ ${prefixes}::tsquery`
+  },
 }
 
 /** The sort keys besides the id, each as its index has it (V1.1.0, V1.3.0). */
@@ -22,80 +42,61 @@ const keys = {
   updated_at: sql`h.updated_at`,
 }
 
+/** Lets Postgres read the filters that it alone can. */
 export async function resolve(db: Database, filters: Filters): Promise<Condition> {
   const { q, housing_type } = filters
-  if (q === undefined && housing_type === undefined) return { filters, words: null, types: null }
-  const { rows } = await sql<{ words: string[] | null; types: number[] }>`
-    select tsvector_to_array(to_tsvector('simple', ${q ?? null})) as words,
+  if (q === undefined && housing_type === undefined) return { filters }
+  const { rows } = await sql<{ words: string[]; types: number[] }>`
+    select coalesce(tsvector_to_array(to_tsvector('simple', ${q ?? null})), '{}') as words,
       array(select id from housing.housing_types where code = any (${housing_type?.split(',') ?? []})) as types`.execute(
     db,
   )
   const { words, types } = rows[0] as (typeof rows)[0]
-  return { filters, words, types: housing_type === undefined ? null : types }
+  return { filters, types, ...(q !== undefined && { words }) }
 }
 
-/** One page of the houses that the condition holds for, beginning after a position: a page's last sort key and id. */
-export function listHousing(
-  db: Database,
-  {
-    condition,
-    sort,
-    after,
-    limit,
-  }: { condition: Condition; sort: Sort; after?: (string | number)[] | undefined; limit: number },
-) {
-  const code = onlyCode(condition)
-  if (code && sort === 'id' && !after) return findHousingByPostalCode(db, { postalCode: code, limit })
+interface List {
+  condition: Condition
+  sort: Sort
+  limit: number
+  after?: Position
+}
+
+/** The houses for which the condition holds, from the beginning or after a position. */
+export function listHousing(db: Database, { condition, sort, limit, after }: List) {
+  const postalCode = onlyCode(condition.filters)
+  if (postalCode !== undefined && sort === 'id' && !after) return findHousingByPostalCode(db, { postalCode, limit })
   const direction = sort.startsWith('-') ? 'desc' : 'asc'
   const key = keys[keyOf(sort)]
   const position = key ? sql`${key}, h.id` : sql`h.id`
-  let query = houses(db).where((eb) => eb.and(conditions(condition)))
+  let query = houses(db).where((eb) => eb.and(all(condition)))
   if (after)
     query = query.where(sql<SqlBool>`(${position}) ${sql.raw(direction === 'desc' ? '<' : '>')} (${sql.join(after)})`)
   if (key) query = query.orderBy(key, direction)
   return query.orderBy('h.id', direction).limit(limit).execute()
 }
 
-/** The whole postal code, where nothing else is asked for. */
-function onlyCode({ filters, words, types }: Condition): string | undefined {
-  const { postal_code = '', city, street, updated_since } = filters
-  const code = canonical(postal_code).trimEnd()
-  return code.length > 3 && !(city ?? street ?? updated_since ?? words ?? types) ? code : undefined
-}
-
 export async function countHousing(db: Database, condition: Condition): Promise<number> {
   const { total } = await db
     .selectFrom('housing.housing as h')
-    .where((eb) => eb.and(conditions(condition)))
+    .where((eb) => eb.and(all(condition)))
     .select(({ fn }) => fn.countAll<string>().as('total'))
     .executeTakeFirstOrThrow()
   return Number(total)
 }
 
-/** What must hold; each alone is answered by an index. */
-function conditions({ filters, words, types }: Condition): Expression<SqlBool>[] {
-  const { postal_code, city, street, updated_since } = filters
-  const all: Expression<SqlBool>[] = []
-  if (postal_code !== undefined) all.push(inArea(postal_code))
-  if (city !== undefined) all.push(sql`lower(h.city) = lower(${trimmed(city)})`)
-  if (street !== undefined)
-    all.push(startsWith(sql`lower(h.street) collate "C"`, sql`lower(${street.replace(/^ +/, '')})`))
-  if (types) all.push(sql`h.housing_type_id = any (${types}::int[])`)
-  if (updated_since !== undefined) all.push(sql`h.updated_at >= ${inUtc(updated_since)}::timestamptz`)
-  if (words) {
-    const prefixes = words.map((word) => `'${word.replace(/['\\]/g, '$&$&')}':*`).join(' & ')
-    all.push(sql`to_tsvector('simple', h.address || ' ' || h.street || ' ' || h.city) @@ ${prefixes}::tsquery`)
-  }
-  return all
+const all = (condition: Condition) =>
+  Object.entries(condition.filters).map(([name, value]) => conditions[name as FilterName](value, condition))
+
+/** The whole postal code, if it is the only filter. */
+function onlyCode({ postal_code = '', ...others }: Filters): string | undefined {
+  const code = canonical(postal_code).trimEnd()
+  return isWhole(code) && Object.keys(others).length === 0 ? code : undefined
 }
 
-/** The whole code, or a prefix of three characters. */
-function inArea(postalCode: string): Expression<SqlBool> {
-  const code = canonical(postalCode).trimEnd()
-  const stored = sql`h.postal_code collate "C"`
-  return code.length > 3 ? sql`${stored} = ${code}` : startsWith(stored, sql`${code}::text`)
-}
+/** A whole code, not just its first three characters. */
+const isWhole = (code: string) => code.length > 3
 
-/** As a range, which an index by code point answers whatever the prefix holds. */
+/** As a range, which an index by code point answers for every prefix. */
 const startsWith = (text: Expression<unknown>, prefix: Expression<unknown>): Expression<SqlBool> =>
   sql`${text} >= ${prefix} and ${text} < ${prefix} || ${'\u{10FFFF}'}`

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { Next, paging } from '../../contract/paging.ts'
 import { Text } from '../../contract/text.ts'
-import { DateTime, Housing } from '../schemas.ts'
+import { DateTime } from '../../contract/time.ts'
+import { Housing } from '../schemas.ts'
 
 const members = Object.keys(Housing.properties)
 const letter = '[A-Za-z]'
@@ -10,10 +11,10 @@ const anyMember = `(${members.join('|')})`
 /** What the list can be sorted by, each also descending with `-`; the id breaks ties in the same direction. */
 export const sorts = ['id', 'city', 'postal_code', 'updated_at'] as const
 
-/** Text to search for, short enough to fit into a cursor with all that it may need to be escaped. */
+/** Text to search for, short enough to fit into a cursor even if all of it must be escaped. */
 const Searched = (what: string, example: string) => Type.String({ ...Text(what, example), maxLength: 100 })
 
-/** The filters, as they are in the query and in a cursor. All that are given must hold. */
+/** The filters, in the query and in a cursor; all that are given must hold. queries.ts has the condition of each. */
 export const filters = {
   postal_code: Type.Optional(
     Type.String({
@@ -43,17 +44,22 @@ export const filters = {
   ),
 }
 
-export type Filters = { [Name in keyof typeof filters]?: string | undefined }
+export type FilterName = keyof typeof filters
 
-/** Named one by one, which costs a fraction of copying the rest of a query. */
-export const filtersOf = ({ postal_code, city, street, housing_type, updated_since, q }: Filters): Filters => ({
-  postal_code,
-  city,
-  street,
-  housing_type,
-  updated_since,
-  q,
-})
+/** The values of the filters that are given. */
+export type Filters = { [Name in FilterName]?: string }
+
+const filterNames = Object.keys(filters) as FilterName[]
+
+/** The filters of a query, without its other parameters. */
+export function filtersOf(query: { [Name in FilterName]?: string | undefined }): Filters {
+  const given: Filters = {}
+  for (const name of filterNames) {
+    const value = query[name]
+    if (value !== undefined) given[name] = value
+  }
+  return given
+}
 
 export const Sort = Type.Enum(
   sorts.flatMap((sort) => [sort, `-${sort}` as const]),
@@ -83,12 +89,12 @@ export const ListQuery = Type.Object(
 )
 export type ListQuery = Static<typeof ListQuery>
 
-/** A page; with `fields` its items have only those members. */
+/** A page. With `fields` its items have only those members. */
 export const HousingPage = Type.Object(
   {
     items: Type.Array(Type.Partial(Type.Object(Housing.properties))),
     next: Next,
-    total: Type.Optional(Type.Integer({ description: 'How many there are in all, where count=exact asked for it.' })),
+    total: Type.Optional(Type.Integer({ description: 'How many match in all, if count=exact asked for it.' })),
   },
   { $id: 'HousingPage' },
 )

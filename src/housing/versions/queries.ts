@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
+import { inUtc } from '../../contract/time.ts'
 import type { Database } from '../../database/tables.ts'
-import { inUtc } from '../../http/validation.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
 import { type HousingInput, own, writable } from '../schemas.ts'
 
-/** An entry of the change log. Of a deletion it has the row as it was before. */
+/** An entry of the change log. The entry of a deletion has the row as it was before. */
 export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
 
 const versions = (db: Database, id: number) =>
@@ -40,11 +40,11 @@ export async function isAhead(db: Database, instant: string): Promise<boolean> {
   return rows[0]?.ahead ?? false
 }
 
-/** Lets the change log call what this transaction changes a restoration. */
+/** Makes the change log record what this transaction changes as a restoration. */
 export const markAsRestoring = (tx: Database) => sql`select set_config('sample_api.restoring', 'on', true)`.execute(tx)
 
 /**
- * Brings a deleted house back under its id; a trigger continues its versions. Answers undefined where it is there already.
+ * Brings a deleted house back under its id; a trigger continues its versions. Undefined where the id is not free.
  * Rejects with a violation of `fk_housing_type` where its type is gone.
  */
 export const undeleteHousing = (db: Database, id: number, { housing_type, ...house }: HousingInput) =>

@@ -1,96 +1,99 @@
 import { Type } from 'typebox'
-import { answer, ETag, failures, Link, type Routes } from '../../contract/contract.ts'
-import { decodeCursor, encodeCursor, link, wrongCursor } from '../../contract/paging.ts'
-import { IfMatchIfThere, missingIfMatch, readIfMatch, stale, type Tags } from '../../contract/preconditions.ts'
-import { Problem } from '../../contract/problems.ts'
+import { answer, ETag, failures, Link, one, operation, type Routes } from '../../contract/contract.ts'
+import { checker } from '../../contract/json-schema.ts'
+import { decodeCursor, linkOf, pageOf, wrongCursor } from '../../contract/paging.ts'
+import { type EntityTags, IfMatchIfThere, missingIfMatch, readIfMatch } from '../../contract/preconditions.ts'
+import { invalidParameter, Problem } from '../../contract/problems.ts'
+import { etag, unmatched, versionsIn } from '../../contract/versioned.ts'
 import { onViolation } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
-import { checker } from '../../http/validation.ts'
 import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../idempotency/idempotency.ts'
-import { etag, versionsIn } from '../etag.ts'
+import { housingKinds } from '../problems.ts'
 import { findHousing, updateHousing } from '../queries.ts'
 import { exampleHousing, Housing, HousingId, type HousingInput, writable } from '../schemas.ts'
-import { findVersion, findVersions, houseOf, markAsRestoring, undeleteHousing, type VersionRow } from './queries.ts'
+import {
+  findVersion,
+  findVersionAt,
+  findVersions,
+  houseOf,
+  isAhead,
+  markAsRestoring,
+  undeleteHousing,
+  type VersionRow,
+} from './queries.ts'
 import { exampleVersion, HousingVersionId, HousingVersionPage, VersionsQuery } from './schemas.ts'
 
-const tags = ['Housing']
-
-/** What was, and how to have it back. */
+/** The history of a house, and restoring a version of it. */
 export const versionRoutes: Routes = async (app, { db }) => {
-  app.addSchema(HousingVersionPage)
-
   app.get(
-    '/:id(^\\d+$)/versions',
-    {
-      schema: {
-        tags,
-        operationId: 'listHousingVersions',
-        summary: 'The history of a house, newest first, also of a deleted one',
-        params: HousingId,
-        querystring: VersionsQuery,
-        response: {
-          200: answer(HousingVersionPage, 'A page of it.', {
-            example: { items: [exampleVersion], next: null },
-            headers: { Link },
-          }),
-          ...failures({ 404: 'No house ever had this id.' }),
-        },
+    `${one}/versions`,
+    operation('listHousingVersions', 'The history of a house, newest first, also of a deleted one', {
+      params: HousingId,
+      querystring: VersionsQuery,
+      response: {
+        200: answer(HousingVersionPage, 'A page of it.', {
+          example: { items: [exampleVersion], next: null },
+          headers: { Link },
+        }),
+        ...failures({ 404: 'No house ever had this id.' }),
       },
-    },
+    }),
     async ({ params: { id }, query: { cursor, limit = 100 } }, reply) => {
       const before = positionIn(cursor, id)
-      // One more tells whether there is a next page, and what the last one changed.
+      // One more than the limit: it shows whether there is a next page, and what the last item of this one changed.
       const rows = await findVersions(db, id, { limit: limit + 1, ...(before !== undefined && { before }) })
-      if (rows.length === 0 && before === undefined) throw neverThere(id)
-      const items = rows.slice(0, limit).map((row, i) => asVersion(row, rows[i + 1]))
-      const last = rows.length > limit ? items.at(-1) : undefined
-      const next = last ? encodeCursor({ id, before: last.version }) : null
+      if (rows.length === 0 && before === undefined) throw new Problem('not-found', `No house ever had the id ${id}.`)
+      const { items, next } = pageOf(rows, limit, ({ version }) => ({ id, before: version }))
       return reply
-        .header('link', link(`/api/v2/housing/${id}/versions`, { limit }, next ? { cursor: next, limit } : undefined))
-        .send({ items, next })
+        .header('link', linkOf(`/api/v2/housing/${id}/versions`, next, { limit }))
+        .send({ items: items.map((row, i) => asVersion(row, rows[i + 1])), next })
     },
   )
 
   app.post(
-    '/:id(^\\d+$)/versions/:version/restore',
-    {
-      schema: {
-        tags,
-        operationId: 'restoreHousing',
-        summary: 'Bring back what a version held, as a new version; also a deleted house',
-        params: HousingVersionId,
-        headers: Type.Object({ ...IfMatchIfThere.properties, ...IdempotencyKey.properties }),
-        response: {
-          200: answer(Housing, 'The house as it is now.', {
-            example: exampleHousing,
-            headers: { ETag, 'Idempotency-Replayed': IdempotencyReplayed },
-          }),
-          ...failures({
-            404: 'No house ever had this id, or it never had this version.',
-            409: `The version is a deletion, or its housing type is gone. ${keyFailures[409]}`,
-            412: 'The house is in another version than If-Match names.',
-            413: 'The body is too large.',
-            415: 'There is a body, and it is no JSON.',
-            422: 'The Idempotency-Key belongs to another request.',
-            428: 'If-Match is missing, and the house is not deleted.',
-          }),
-        },
+    `${one}/versions/:version/restore`,
+    operation('restoreHousing', 'Bring back what a version held, as a new version; also a deleted house', {
+      params: HousingVersionId,
+      headers: Type.Object({ ...IfMatchIfThere.properties, ...IdempotencyKey.properties }),
+      response: {
+        200: answer(Housing, 'The house as it is now.', {
+          example: exampleHousing,
+          headers: { ETag, 'Idempotency-Replayed': IdempotencyReplayed },
+        }),
+        ...failures({
+          404: 'No house ever had this id, or it never had this version.',
+          409: `The version is a deletion, or its housing type is gone. ${keyFailures[409]}`,
+          412: 'The house is in another version than If-Match names.',
+          413: 'The body is too large.',
+          415: 'There is a body, and it is not JSON.',
+          422: 'The Idempotency-Key belongs to another request.',
+          428: 'If-Match is missing, and the house is not deleted.',
+        }),
       },
-    },
+    }),
     (request, reply) =>
       answerOnce(db, request, reply, (db) =>
         inTransaction(db, async (tx) => {
           const { id, version } = request.params
-          const seen = readIfMatch(request.headers)
-          const house = await restore(tx, await restorable(tx, id, version), seen)
+          const house = await restore(tx, await restorable(tx, id, version), readIfMatch(request.headers))
           return { status: 200, headers: { etag: etag(house) }, body: house }
         }),
       ),
   )
 }
 
-/** Where a page of a house's history ended. */
+/** The house as it stood at that instant. */
+export async function findHousingAsOf(db: Database, id: number, instant: string) {
+  if (await isAhead(db, instant))
+    throw invalidParameter('as_of', 'future', 'is in the future, of which nothing is known yet.')
+  const version = await findVersionAt(db, id, instant)
+  if (!version || version.operation === 'deleted')
+    throw new Problem('not-found', `There was no house with the id ${id} at ${instant}.`)
+  return houseOf(version)
+}
+
+/** Where a page of the history of a house ended. */
 const isPosition = checker(
   Type.Object(
     { id: Type.Integer(), before: Type.Integer({ minimum: 1, maximum: 2147483647 }) },
@@ -100,10 +103,9 @@ const isPosition = checker(
 
 /** The version before which the page begins, if not at the newest. */
 function positionIn(cursor: string | undefined, id: number): number | undefined {
-  if (cursor === undefined) return undefined
   const position = decodeCursor(cursor, isPosition)
-  if (position.id !== id) throw wrongCursor('belongs to the history of another house: leave it out.')
-  return position.before
+  if (position && position.id !== id) throw wrongCursor('belongs to the history of another house: leave it out.')
+  return position?.before
 }
 
 /** An entry as it is answered; `previous` is the entry before it, if there is one. */
@@ -117,29 +119,24 @@ async function restorable(tx: Database, id: number, version: number): Promise<Ve
   const row = await findVersion(tx, id, version)
   if (!row) throw new Problem('not-found', `No house with the id ${id} ever had a version ${version}.`)
   if (row.operation === 'deleted')
-    throw new Problem('not-restorable', `Version ${version} is a deletion. Restore the one before it.`)
+    throw new Problem(housingKinds['not-restorable'], `Version ${version} is a deletion. Restore the one before it.`)
   return row
 }
 
-/** Undeletes the house, or changes what is there if it is in the version that `If-Match` names. */
-async function restore(tx: Database, row: VersionRow, seen: Tags | undefined) {
+/** Undeletes the house, or changes it if it is in a version that `If-Match` names. */
+async function restore(tx: Database, row: VersionRow, ifMatch: EntityTags | undefined) {
   await markAsRestoring(tx)
   const { id, housing_type } = row
+  const house = Object.fromEntries(writable.map((member) => [member, row[member]])) as HousingInput
   const typeIsGone = onViolation(
     'fk_housing_type',
-    () => new Problem('not-restorable', `Its housing type, ${housing_type}, does not exist any more.`),
+    () => new Problem(housingKinds['not-restorable'], `Its housing type, ${housing_type}, does not exist any more.`),
   )
   const current = await findHousing(tx, id)
-  const undeleted = current ? undefined : await undeleteHousing(tx, id, asInput(row)).catch(typeIsGone)
+  const undeleted = current ? undefined : await undeleteHousing(tx, id, house).catch(typeIsGone)
   if (undeleted) return undeleted
-  if (!seen) throw missingIfMatch()
-  const house = await updateHousing(tx, id, versionsIn(seen, id), asInput(row)).catch(typeIsGone)
-  if (house) return house
-  const now = await findHousing(tx, id)
-  throw now ? stale(etag(now), now.version) : new Problem('not-found', `No house has the id ${id}.`)
+  if (!ifMatch) throw missingIfMatch()
+  const changed = await updateHousing(tx, id, versionsIn(ifMatch, id), house).catch(typeIsGone)
+  if (!changed) throw unmatched(await findHousing(tx, id), 'house', id)
+  return changed
 }
-
-/** The members that a client could send to make the house what it was. */
-const asInput = (row: VersionRow) => Object.fromEntries(writable.map((member) => [member, row[member]])) as HousingInput
-
-const neverThere = (id: number) => new Problem('not-found', `No house ever had the id ${id}.`)

@@ -1,14 +1,15 @@
 import { type Static, Type } from 'typebox'
+import { PositiveInteger } from '../../contract/contract.ts'
 import { Next, paging } from '../../contract/paging.ts'
 import { exampleHousing, Housing, HousingId, writable } from '../schemas.ts'
 
-/** What became of a house at one time. */
+/** One version of a house. */
 export const HousingVersion = Type.Object({
   version: Type.Integer(),
   at: Type.String({ format: 'date-time' }),
   by: Type.Union([Type.String(), Type.Null()], { description: 'Who did it; null while there is no authentication.' }),
   operation: Type.Enum(['created', 'updated', 'deleted', 'restored']),
-  changed: Type.Array(Type.Enum(writable), { description: 'The members that are not as in the version before.' }),
+  changed: Type.Array(Type.Enum(writable), { description: 'The members that differ from the version before.' }),
   house: Type.Object(Housing.properties, { description: 'The house as it was from then on, or as it was deleted.' }),
 })
 export type HousingVersion = Static<typeof HousingVersion>
@@ -22,7 +23,7 @@ export const VersionsQuery = Type.Object(paging, { additionalProperties: false }
 
 export const HousingVersionId = Type.Object({
   ...HousingId.properties,
-  version: Type.Integer({ minimum: 1, maximum: 2147483647, description: 'A version of the house.', examples: [1] }),
+  version: PositiveInteger('A version of the house.', 1),
 })
 
 export const exampleVersion: HousingVersion = {

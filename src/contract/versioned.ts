@@ -1,0 +1,48 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import { type SqlBool, sql } from 'kysely'
+import { type EntityTags, isKnown, requireIfMatch, stale } from './preconditions.ts'
+import { noSuch, type Problem } from './problems.ts'
+
+/** A row whose writes can be conditional: the trigger `housing.next_version` counts its versions. */
+export interface Versioned {
+  id: number
+  version: number
+}
+
+/** Which versions a write is meant for: those named, or whatever is there. */
+export type Versions = number[] | 'any'
+
+/** Names one version of one row. It is strong, because equal versions are equal byte for byte. */
+export const etag = ({ id, version }: Versioned): string => `"${id}-${version}"`
+
+/** The versions of the row that entity tags name. Weak tags, and tags of other rows, name none. */
+export function versionsIn(tags: EntityTags, id: number): Versions {
+  if (tags === '*') return 'any'
+  return tags.flatMap(({ weak, tag }) => {
+    const version = weak ? undefined : new RegExp(`^${id}-([1-9]\\d{0,9})$`).exec(tag)?.[1]
+    return version !== undefined && Number(version) <= 2147483647 ? [Number(version)] : []
+  })
+}
+
+/** The versions that `If-Match` allows to write. Throws the 428 where it is missing. */
+export const writableVersions = (headers: IncomingHttpHeaders, id: number): Versions =>
+  versionsIn(requireIfMatch(headers), id)
+
+/** The condition of a conditional write, on the column `version`. */
+export const isIn = (versions: Versions) =>
+  versions === 'any' ? sql<SqlBool>`true` : sql<SqlBool>`version = any (${versions}::int[])`
+
+/** Why a conditional write found nothing: the row, read afterwards, is in another version or is not there. */
+export const unmatched = (row: Versioned | undefined, what: string, id: number): Problem =>
+  row ? stale(etag(row), row.version) : noSuch(what, id)
+
+/** Answers a row with its ETag, or 304 where `If-None-Match` names it. */
+export function sendVersion<Row extends Versioned>(
+  reply: FastifyReply,
+  row: Row,
+  headers: IncomingHttpHeaders = {},
+): never {
+  reply.header('etag', etag(row))
+  return (isKnown(headers, etag(row)) ? reply.code(304).send() : reply.send(row)) as never // Fastify takes a sent reply
+}

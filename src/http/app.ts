@@ -1,0 +1,85 @@
+import type { IncomingMessage } from 'node:http'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { kinds } from '../contract/problem-kinds.ts'
+import { ProblemDocument } from '../contract/problems.ts'
+import type { Log } from '../log.ts'
+import { allowOrigins, grantFor } from './cors.ts'
+import { answerFailures } from './failures.ts'
+import { setHeaders } from './headers.ts'
+import { answerUnparsable, bodyLimit, httpLimits, requestLineProblem } from './limits.ts'
+import { compressAnswers } from './representation.ts'
+import { logRequests, requestId, requestLine } from './request-log.ts'
+import { buildValidator } from './validation.ts'
+
+export interface AppOptions {
+  log: Log
+  origins: string[] | '*'
+  trustProxy: string[]
+  /** A process that drains tells its clients to connect elsewhere. */
+  readiness: { draining: boolean }
+}
+
+/** The Fastify without routes: what wraps every request, in the order in which it happens. */
+export function createApp({ log, origins, trustProxy, readiness }: AppOptions): FastifyInstance {
+  const grant = grantFor(origins)
+  const app: FastifyInstance = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }), // logRequests writes one line instead of two
+    genReqId: requestId,
+    trustProxy: trustProxy.length > 0 && trustProxy,
+    http: httpLimits,
+    requestTimeout: httpLimits.requestTimeout, // Fastify's own default, none, would override Node's option
+    bodyLimit,
+    schemaController: { compilersFactory: { buildValidator } },
+    clientErrorHandler: answerUnparsable,
+    routerOptions: { maxParamLength: httpLimits.maxHeaderSize },
+    rewriteUrl: routedUrl,
+    return503OnClosing: false, // a stop waits for the requests that come before the listener closes
+    frameworkErrors(error, request, reply) {
+      // The router rejected the URL, so no hook runs.
+      setHeaders(request, reply)
+      grant(request, reply)
+      app.errorHandler(requestLineProblem(request) ?? error, request, reply)
+      log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
+    },
+  })
+  app.decorate('declared', { tags: [], kinds: new Map(Object.entries(kinds)) })
+  app.addSchema(ProblemDocument)
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore any
+  app.setChildLoggerFactory((logger) => logger) // lines name their request themselves
+  answerFailures(app)
+
+  // On the way in:
+  // 1. the headers of every answer, so that a rejection by any later step carries them too;
+  app.addHook('onRequest', (request, reply, done) => {
+    setHeaders(request, reply)
+    done()
+  })
+  // 2. CORS, so that a page can read every rejection; a preflight ends here;
+  if (origins.length > 0) allowOrigins(app, grant)
+  // 3. what the request line alone shows, before any route is looked at.
+  app.addHook('onRequest', (request, _reply, done) => done(requestLineProblem(request)))
+  // No body is parsed unless a version of the API adds a parser, and none for these methods.
+  app.removeAllContentTypeParsers()
+  for (const method of ['DELETE', 'QUERY']) app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+
+  // On the way out:
+  // 1. a process that drains keeps no connection, which the stop would wait for;
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (readiness.draining) reply.header('connection', 'close')
+    done()
+  })
+  // 2. compression; 3. the log line, last, because it counts the bytes that are sent.
+  compressAnswers(app)
+  logRequests(app, log)
+  return app
+}
+
+/**
+ * The URL as the router sees it: the path alone where the client sent an absolute URL (RFC 9112, 3.2.2), and under
+ * version 2 without a single slash at the end.
+ */
+function routedUrl({ url = '/' }: IncomingMessage): string {
+  const path = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*\/?/i, '/')
+  return path.startsWith('/api/v2/') ? path.replace(/^([^?]*[^/?])\/(?=\?|$)/, '$1') : path
+}

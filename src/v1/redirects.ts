@@ -1,0 +1,21 @@
+import type { FastifyInstance } from 'fastify'
+import { type Dialect, methodsOf, pathOf } from '../http/failures.ts'
+
+/**
+ * The predecessor's rule: a path that matches a route except for its trailing slash is redirected there, whatever the
+ * method.
+ */
+export const redirectSlash =
+  (app: FastifyInstance, otherwise: Dialect['answerUnrouted']): Dialect['answerUnrouted'] =>
+  async (request, reply) => {
+    const path = pathOf(request)
+    const other = path.endsWith('/') ? path.replace(/(?<!\/)\/+$/, '') : `${path}/`
+    if (methodsOf(app, path).length > 0 || methodsOf(app, other).length === 0) return otherwise(request, reply)
+    const query = request.url.slice(path.length).replace(/^\?$/, '')
+    // Without a proper Host a relative Location has to do.
+    const origin = /^[\w.:[\]-]+$/.test(request.host) ? `${request.protocol}://${request.host}` : ''
+    return reply
+      .code(307)
+      .header('location', origin + other + query)
+      .send()
+  }

@@ -1,0 +1,29 @@
+// Version 1, whole: without this folder, and the two lines of server.ts that name it, everything else stays as it is.
+import type { FastifyInstance } from 'fastify'
+import type { Database } from '../database/tables.ts'
+import type { HousingTypes } from '../housing-types/memory.ts'
+import { unroutedAnswer } from '../http/failures.ts'
+import { excuseContentType } from './body.ts'
+import { sendDetail } from './failures.ts'
+import { redirectSlash } from './redirects.ts'
+import { v1Routes } from './routes.ts'
+
+/** Version 1 speaks wherever version 2 does not. */
+const speaks = (path: string) => !/^\/(api\/v2|problems)([/?]|$)/.test(path)
+
+export async function addVersion1(app: FastifyInstance, dependencies: { db: Database; types: HousingTypes }) {
+  app.dialects.push({
+    speaks,
+    sendFailure: sendDetail,
+    answerUnrouted: redirectSlash(
+      app,
+      unroutedAnswer(app, { notFound: 'Not Found', notAllowed: 'Method Not Allowed' }),
+    ),
+  })
+  app.addHook('onRequest', ({ raw, routeOptions, url }, _reply, done) => {
+    if (raw.headers['content-type'] !== undefined && speaks(routeOptions.url ?? url)) excuseContentType(raw)
+    done()
+  })
+  app.declared.tags.push({ name: 'Housing Types', description: 'What a home can be, version 1.' })
+  await app.register(v1Routes, { prefix: '/api/v1', ...dependencies })
+}
