@@ -6,7 +6,7 @@ const sorts = ['id', 'city', 'postal_code', 'updated_at']
 const depth = 1000
 
 await withHouses(async (databaseUrl) => {
-  const { url, stop } = await startProgram(databaseUrl)
+  const { url, pid, stop } = await startProgram(databaseUrl)
   for (const sort of sorts) {
     const first = `${url}/api/v2/housing?limit=50&sort=${sort}`
     let deep = first
@@ -14,7 +14,7 @@ await withHouses(async (databaseUrl) => {
       const { next } = (await (await fetch(deep)).json()) as { next: string }
       deep = `${url}/api/v2/housing?limit=50&cursor=${next}`
     }
-    print(`page ${depth} by ${sort}`, [await takeTurns({ url: first }, { url: deep })])
+    print(`page ${depth} by ${sort}`, [await takeTurns({ pid, load: { url: first } }, { pid, load: { url: deep } })])
   }
   await stop()
 })

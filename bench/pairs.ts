@@ -1,7 +1,10 @@
-// Throughput side by side. The load generator shares the machine with what it measures, and perhaps with others: only
-// ratios count, of short rounds that follow each other. A process has its own luck, so each pair is two fresh ones.
+// Throughput, and processor time per request, side by side. The load generator shares the machine with what it measures,
+// and perhaps with others: only ratios count, of short rounds that follow each other. Throughput hides half of a
+// difference where the generator is the slower one; the server's processor time does not. A process has its own luck, so
+// each pair is two fresh ones.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import type { FastifyInstance } from 'fastify'
@@ -16,44 +19,81 @@ export const isBare = process.env.BARE !== undefined
 
 export const listen = (app: FastifyInstance) => app.listen({ port: Number(process.env.PORT), host: '127.0.0.1' })
 
-/** Prints the program's throughput as a multiple of that of the script when it runs as the bare server. */
+/** Throughput of one server as a multiple of another's, and the processor time per request of both, in microseconds. */
+interface Comparison {
+  ratio: number
+  processorTimes: [number, number]
+}
+
+/** Compares the program with the script when it runs as the bare server. */
 export async function compare(
   title: string,
   script: string,
   DATABASE_URL: string,
   load: Partial<autocannon.Options>,
 ): Promise<void> {
-  const ratios: number[] = []
+  const comparisons: Comparison[] = []
   for (let i = 0; i < pairs; i++) {
     const bare = await start(fileURLToPath(script), { DATABASE_URL, BARE: 'yes' })
     const ours = await startProgram(DATABASE_URL)
-    ratios.push(await takeTurns({ ...load, url: bare.url }, { ...load, url: ours.url }))
+    const [first, second] = [bare, ours].map(({ url, pid }) => ({ pid, load: { ...load, url } })) as [Target, Target]
+    comparisons.push(await takeTurns(first, second))
     await Promise.all([bare.stop(), ours.stop()])
   }
-  print(title, ratios)
+  print(title, comparisons)
 }
 
-/** The second one's throughput as a multiple of the first one's. */
-export async function takeTurns(first: autocannon.Options, second: autocannon.Options): Promise<number> {
-  const ratios: number[] = []
+interface Target {
+  pid: number
+  load: autocannon.Options
+}
+
+/** Compares the second target with the first. */
+export async function takeTurns(first: Target, second: Target): Promise<Comparison> {
+  const turns: Comparison[] = []
   for (let round = 0; round < rounds; round++) {
-    const before = await throughput(first)
-    const ratio = (await throughput(second)) / before
-    if (round >= warmUp) ratios.push(ratio)
+    const [before, after] = [await measure(first), await measure(second)]
+    if (round < warmUp) continue
+    turns.push({
+      ratio: after.throughput / before.throughput,
+      processorTimes: [before.processorTime, after.processorTime],
+    })
   }
-  return median(ratios)
+  return medianOf(turns)
 }
 
-async function throughput(options: autocannon.Options): Promise<number> {
-  const { requests, duration, non2xx, errors } = await autocannon({ connections: 50, duration: 1, ...options })
+async function measure({ pid, load }: Target) {
+  const begun = processorTime(pid)
+  const { requests, duration, non2xx, errors } = await autocannon({ connections: 50, duration: 1, ...load })
   if (non2xx + errors > 0) throw new Error(`${non2xx + errors} requests failed`)
-  return requests.total / duration
+  return { throughput: requests.total / duration, processorTime: (processorTime(pid) - begun) / requests.total }
 }
 
-export function print(title: string, ratios: number[]): void {
-  const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2))
-  process.stdout.write(`${title}: ${median(ratios).toFixed(2)} (${ratios.length} pairs, ${least} to ${most})\n`)
+/** The processor time that a process has used, in microseconds, in steps of 10,000; unknown except on Linux. */
+function processorTime(pid: number): number {
+  if (process.platform !== 'linux') return Number.NaN
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
 }
+
+export function print(title: string, comparisons: Comparison[]): void {
+  const ratios = comparisons.map(({ ratio }) => ratio)
+  const { ratio, processorTimes } = medianOf(comparisons)
+  const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2))
+  const [first, second] = processorTimes.map((time) => time.toFixed(1))
+  process.stdout.write(
+    `${title}: ${ratio.toFixed(2)} (${ratios.length} pairs, ${least} to ${most}); ` +
+      `processor time per request ${second} µs, of the first ${first} µs\n`,
+  )
+}
+
+const medianOf = (comparisons: Comparison[]): Comparison => ({
+  ratio: median(comparisons.map(({ ratio }) => ratio)),
+  processorTimes: [
+    median(comparisons.map(({ processorTimes }) => processorTimes[0])),
+    median(comparisons.map(({ processorTimes }) => processorTimes[1])),
+  ],
+})
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 
@@ -67,6 +107,7 @@ async function start(script: string, env: NodeJS.ProcessEnv) {
   while (!(await fetch(url).catch(() => undefined))?.ok) await new Promise((resolve) => setTimeout(resolve, 50))
   return {
     url,
+    pid: child.pid as number,
     async stop() {
       child.kill()
       await once(child, 'exit')
