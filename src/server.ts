@@ -1,5 +1,4 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { readIfMatch, readIfNoneMatch } from './contract/preconditions.ts'
 import type { OpenDatabase } from './database/database.ts'
 import type { Database } from './database/tables.ts'
 import { housingRoutes } from './housing/routes.ts'
@@ -7,7 +6,6 @@ import { HousingTypes } from './housing-types/memory.ts'
 import { housingTypeRoutes } from './housing-types/routes.ts'
 import { type AppOptions, createApp } from './http/app.ts'
 import { beStrict } from './http/strict.ts'
-import { readIdempotencyKey } from './idempotency/idempotency.ts'
 import { serveDocs } from './pages/docs.ts'
 import { greeting } from './pages/greeting.ts'
 import { health } from './pages/health.ts'
@@ -42,7 +40,7 @@ export async function createServer({ database, readiness, version, ...options }:
 }
 
 const version2: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
-  beStrict(app, { 'If-Match': readIfMatch, 'If-None-Match': readIfNoneMatch, 'Idempotency-Key': readIdempotencyKey })
+  beStrict(app)
   await app.register(housingRoutes, { prefix: '/housing', db })
   await app.register(housingTypeRoutes, { prefix: '/housing-types', types })
 }

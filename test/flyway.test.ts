@@ -37,7 +37,7 @@ async function flyway(...commands: string[]): Promise<void> {
 
 async function ours(): Promise<string[]> {
   const said: string[] = []
-  await bringUpOnce(database, readMigrations(), { say: (line) => said.push(line) })
+  await bringUpOnce(database, readMigrations(), { report: (line) => said.push(line) })
   return said
 }
 

@@ -25,7 +25,7 @@ async function open(backend: string) {
     /** Migrates, and gives what was said. */
     migrate: async (wanted = migrations) => {
       const said: string[] = []
-      await bringUpOnce(database, wanted, { say: (line) => said.push(line) })
+      await bringUpOnce(database, wanted, { report: (line) => said.push(line) })
       return said
     },
     catalog: () => database.withClient(catalog),
@@ -273,7 +273,7 @@ describe('two migrators at once', () => {
     const other = await openDatabase(db.settings)
     onTestFinished(() => other.close())
     const said: string[] = []
-    await Promise.all([db.migrate(), bringUpOnce(other, migrations, { say: (line) => said.push(line) })]).then(
+    await Promise.all([db.migrate(), bringUpOnce(other, migrations, { report: (line) => said.push(line) })]).then(
       ([mine]) => said.push(...mine),
     )
     expect(said.filter((line) => line.startsWith('Applied')).sort()).toEqual(scripts.map((name) => `Applied ${name}.`))

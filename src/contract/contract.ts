@@ -91,13 +91,6 @@ const always = {
 /** The failures of every route that has a body. */
 export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is not JSON.', 422: 'The body is wrong.' }
 
-/** The failures of a write that needs `If-Match`. */
-export const preconditionFailures = (what: string) => ({
-  404: `No ${what} has this id.`,
-  412: `The ${what} is in another version than If-Match names.`,
-  428: 'If-Match is missing.',
-})
-
 /** The problems that a route can answer: its own, each with its reason there, and those of every route. */
 export const failures = <S extends number = never>(reasons = {} as Record<S, string>) =>
   Object.fromEntries(

@@ -1,4 +1,6 @@
-import { Type } from 'typebox'
+import type { FastifyReply } from 'fastify'
+import { type TSchema, Type } from 'typebox'
+import { checker } from './json-schema.ts'
 import { invalidParameter, type Problem } from './problems.ts'
 
 /** The parameters of everything that is answered in pages. */
@@ -18,6 +20,10 @@ export const paging = {
 export const Next = Type.Union([Type.String(), Type.Null()], {
   description: 'The cursor of the next page; null at the end.',
 })
+
+/** The shape of a page of these items. */
+export const PageOf = <Item extends TSchema>(item: Item, $id: string) =>
+  Type.Object({ items: Type.Array(item), next: Next }, { $id })
 
 /** A cursor is opaque but not secret: it grants nothing that its query would not. */
 const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url')
@@ -47,15 +53,31 @@ function parse(json: string): unknown {
 
 export const wrongCursor = (what: string): Problem => invalidParameter('cursor', 'cursor', what)
 
+const isIdPosition = checker(
+  Type.Object({ after: Type.Integer({ minimum: 1, maximum: 2147483647 }) }, { additionalProperties: false }),
+)
+
+/** In a list in the order of ids: the id after which the page begins, 0 for the first page. */
+export const afterId = (cursor: string | undefined): number => decodeCursor(cursor, isIdPosition)?.after ?? 0
+
+/** In a list in the order of ids: where a page ended. */
+export const positionById = ({ id }: { id: number }) => ({ after: id })
+
 type Query = Record<string, string | number | undefined>
 
 /**
- * The header Link (RFC 8288) of a page: the first page of its list, and the next page if there is one. `list` are the
- * parameters that choose the list, which a cursor carries; `page` those that every page repeats.
+ * Answers a page, with the header Link (RFC 8288) to the first page of its list and to the next one. `page` has the
+ * parameters that every page repeats, `list` those that choose the list, which a cursor carries.
  */
-export function linkOf(path: string, next: string | null, page: Query, list: Query = {}): string {
-  const first = `<${path}?${written({ ...list, ...page })}>; rel="first"`
-  return next === null ? first : `${first}, <${path}?${written({ cursor: next, ...page })}>; rel="next"`
+export function sendPage<Page extends { next: string | null }>(
+  reply: FastifyReply,
+  content: Page,
+  { page, list = {} }: { page: Query; list?: Query },
+): FastifyReply {
+  const path = reply.request.url.split('?', 1)[0]
+  const links = [`<${path}?${written({ ...list, ...page })}>; rel="first"`]
+  if (content.next !== null) links.push(`<${path}?${written({ cursor: content.next, ...page })}>; rel="next"`)
+  return reply.header('link', links.join(', ')).send(content)
 }
 
 function written(query: Query): string {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type SqlBool, sql } from 'kysely'
+import { Type } from 'typebox'
 import { type EntityTags, isKnown, requireIfMatch, stale } from './preconditions.ts'
 import { noSuch, type Problem } from './problems.ts'
 
@@ -8,6 +9,18 @@ import { noSuch, type Problem } from './problems.ts'
 export interface Versioned {
   id: number
   version: number
+}
+
+/** The members of such a row that nobody sets, as it is answered. */
+export const bookkeeping = {
+  version: Type.Integer({ description: 'Grows by one with each change.' }),
+  created_at: Type.String({ format: 'date-time' }),
+  updated_at: Type.String({ format: 'date-time' }),
+}
+export const exampleBookkeeping = {
+  version: 3,
+  created_at: '2026-11-22T18:03:11.482Z',
+  updated_at: '2026-11-23T09:41:00.120Z',
 }
 
 /** Which versions a write is meant for: those named, or whatever is there. */
@@ -42,7 +55,14 @@ export function sendVersion<Row extends Versioned>(
   reply: FastifyReply,
   row: Row,
   headers: IncomingHttpHeaders = {},
-): never {
+): FastifyReply {
   reply.header('etag', etag(row))
-  return (isKnown(headers, etag(row)) ? reply.code(304).send() : reply.send(row)) as never // Fastify takes a sent reply
+  return isKnown(headers, etag(row)) ? reply.code(304).send() : reply.send(row)
 }
+
+/** The answer to the request that created a row: 201, with its place below the path of the route. */
+export const created = <Row extends Versioned>({ routeOptions }: FastifyRequest, row: Row) => ({
+  status: 201,
+  headers: { location: `${routeOptions.url}/${row.id}`, etag: etag(row) },
+  body: row,
+})

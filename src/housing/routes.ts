@@ -1,30 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import {
-  answer,
-  bodyFailures,
-  declareResource,
-  ETag,
-  failures,
-  Link,
-  Location,
-  noContent,
-  one,
-  operation,
-  preconditionFailures,
-  type Routes,
-  ref,
-} from '../contract/contract.ts'
+import { answersOf } from '../contract/answers.ts'
+import { answer, declareResource, ETag, one, operation, type Routes, ref } from '../contract/contract.ts'
+import { IdempotencyKey } from '../contract/idempotency-key.ts'
 import { IfMatch, IfNoneMatch } from '../contract/preconditions.ts'
 import { noSuch } from '../contract/problems.ts'
-import { etag, sendVersion, unmatched, writableVersions } from '../contract/versioned.ts'
+import { created, sendVersion, unmatched, writableVersions } from '../contract/versioned.ts'
 import type { Database } from '../database/tables.ts'
-import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../idempotency/idempotency.ts'
+import { answerOnce } from '../idempotency/idempotency.ts'
 import { batchRoutes } from './batch/routes.ts'
 import { batchShapes } from './batch/schemas.ts'
 import { findHousing, insertHousing } from './gathered.ts'
-import { readPage } from './list/page.ts'
+import { sendHousingPage } from './list/page.ts'
 import { HousingPage, ListQuery } from './list/schemas.ts'
 import { housingKinds, unknownHousingType } from './problems.ts'
 import { deleteHousing, updateHousing } from './queries.ts'
@@ -33,11 +21,11 @@ import { findHousingAsOf, versionRoutes } from './versions/routes.ts'
 import { HousingVersionPage } from './versions/schemas.ts'
 
 const example = exampleHousing
-const missing = { 404: 'No house has this id.' }
-const changed = {
-  200: answer(Housing, 'The house as it is now.', { example, headers: { ETag } }),
-  ...failures({ ...bodyFailures, ...preconditionFailures('house') }),
-}
+const answers = answersOf({ what: 'house', shape: Housing, page: HousingPage, example })
+const current = answer(Housing, 'The house. An ETag comes with the current one only.', {
+  example,
+  headers: { ETag: Type.Optional(ETag) },
+})
 
 /** The registry itself: homes can be found, added, replaced, changed and deleted. */
 export const housingRoutes: Routes = async (app, { db }) => {
@@ -49,17 +37,8 @@ export const housingRoutes: Routes = async (app, { db }) => {
 
   app.get(
     '',
-    operation('listHousing', 'The houses that match all filters', {
-      querystring: ListQuery,
-      response: {
-        200: answer(HousingPage, 'A page of them.', { example: { items: [example], next: null }, headers: { Link } }),
-        ...failures(),
-      },
-    }),
-    async ({ query, routeOptions }, reply) => {
-      const { page, links } = await readPage(db, routeOptions.url ?? '', query)
-      return reply.header('link', links).send(page)
-    },
+    operation('listHousing', 'The houses that match all filters', { querystring: ListQuery, response: answers.page }),
+    async ({ query }, reply) => sendHousingPage(db, query, reply),
   )
 
   app.post(
@@ -67,19 +46,12 @@ export const housingRoutes: Routes = async (app, { db }) => {
     operation('createHousing', 'Add a house', {
       headers: IdempotencyKey,
       body: ref(HousingInput),
-      response: {
-        201: answer(Housing, 'The new house.', {
-          example,
-          headers: { ETag, Location, 'Idempotency-Replayed': IdempotencyReplayed },
-        }),
-        ...failures({ ...bodyFailures, ...keyFailures }),
-      },
+      response: answers.created(),
     }),
     (request, reply) =>
       answerOnce(db, request, reply, async (db) => {
         const house = await insertHousing(db, asStored(request.body)).catch(unknownHousingType(request.body))
-        const headers = { location: `/api/v2/housing/${house.id}`, etag: etag(house) }
-        return { status: 201, headers, body: house }
+        return created(request, house)
       }),
   )
 
@@ -89,14 +61,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
       params: HousingId,
       querystring: AsOf,
       headers: IfNoneMatch,
-      response: {
-        200: answer(Housing, 'The house. An ETag comes with the current one only.', {
-          example,
-          headers: { ETag: Type.Optional(ETag) },
-        }),
-        304: noContent('The client has it already.', { ETag }),
-        ...failures(missing),
-      },
+      response: { ...answers.found, 200: current },
     }),
     async ({ params: { id }, query: { as_of }, headers }, reply) => {
       if (as_of !== undefined)
@@ -113,7 +78,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
       params: HousingId,
       headers: IfMatch,
       body: ref(HousingInput),
-      response: changed,
+      response: answers.changed(),
     }),
     (request, reply) => change(db, request, reply),
   )
@@ -125,7 +90,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
       headers: IfMatch,
       body: ref(HousingPatch),
       consumes: ['application/merge-patch+json', 'application/json'],
-      response: changed,
+      response: answers.changed(),
     }),
     (request, reply) => change(db, request, reply),
   )
@@ -135,7 +100,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
     operation('deleteHousing', 'Delete a house', {
       params: HousingId,
       headers: IfMatch,
-      response: { 204: noContent('It is deleted.'), ...failures(preconditionFailures('house')) },
+      response: answers.deleted(),
     }),
     async ({ params: { id }, headers }, reply) => {
       const deleted = await deleteHousing(db, id, writableVersions(headers, id))

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { PositiveInteger } from '../contract/contract.ts'
 import { Text, trimmed } from '../contract/text.ts'
 import { DateTime } from '../contract/time.ts'
+import { bookkeeping, exampleBookkeeping } from '../contract/versioned.ts'
 import { canonical, PostalCode } from './postal-code.ts'
 
 /** A house as it is answered: types only, because rows older than our rules may break them. */
@@ -13,9 +14,7 @@ export const Housing = Type.Object(
     city: Type.String(),
     postal_code: Type.String(),
     housing_type: Type.String({ description: 'The code of its housing type.' }),
-    version: Type.Integer({ description: 'Grows by one with each change.' }),
-    created_at: Type.String({ format: 'date-time' }),
-    updated_at: Type.String({ format: 'date-time' }),
+    ...bookkeeping,
   },
   { $id: 'Housing' },
 )
@@ -85,7 +84,5 @@ export const exampleHousing: Housing = {
   ...example,
   id: 17,
   postal_code: 'V8W 2E7',
-  version: 3,
-  created_at: '2026-11-22T18:03:11.482Z',
-  updated_at: '2026-11-23T09:41:00.120Z',
+  ...exampleBookkeeping,
 }

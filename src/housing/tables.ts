@@ -1,15 +1,10 @@
 import type { Generated } from 'kysely'
+import type { VersionedColumns } from '../database/tables.ts'
 import type { HousingInput } from './schemas.ts'
 
 declare module '../database/tables.ts' {
   interface Tables {
-    'housing.housing': Omit<HousingInput, 'housing_type'> & {
-      id: Generated<number>
-      housing_type_id: number
-      version: Generated<number>
-      created_at: Generated<string>
-      updated_at: Generated<string>
-    }
+    'housing.housing': Omit<HousingInput, 'housing_type'> & VersionedColumns & { housing_type_id: number }
     /** The change log, which triggers write: every version that a house ever had. */
     'housing.changes': HousingInput & {
       position: Generated<string>

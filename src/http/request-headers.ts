@@ -1,14 +1,19 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
+import { readIdempotencyKey } from '../contract/idempotency-key.ts'
+import { readIfMatch, readIfNoneMatch } from '../contract/preconditions.ts'
 
-/** Parses a header of a request, if it has one. Throws where it is malformed. */
-type Read = (headers: IncomingHttpHeaders) => unknown
+/** Each throws where the header is there and malformed. */
+const readers = new Map<string, typeof readIfMatch | typeof readIdempotencyKey>([
+  ['If-Match', readIfMatch],
+  ['If-None-Match', readIfNoneMatch],
+  ['Idempotency-Key', readIdempotencyKey],
+])
 
 /** Rejects malformed headers, before anything else is checked, on the routes whose contract has them. */
-export function rejectMalformedHeaders(app: FastifyInstance, readers: Record<string, Read>): void {
+export function rejectMalformedHeaders(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     const { properties = {} } = (route.schema?.headers ?? {}) as { properties?: object }
-    const read = Object.keys(properties).flatMap((name) => readers[name] ?? [])
+    const read = Object.keys(properties).flatMap((name) => readers.get(name) ?? [])
     if (read.length === 0) return
     const readAll: onRequestHookHandler = ({ headers }, _reply, done) => {
       for (const header of read) header(headers)

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import { readIdempotencyKey } from '../contract/idempotency-key.ts'
 import { Problem } from '../contract/problems.ts'
 import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
@@ -51,15 +50,6 @@ export async function answerOnce(
     .send(answer.body) as never
 }
 
-/** The key of a request, if it has one. */
-export function readIdempotencyKey(headers: IncomingHttpHeaders): string | undefined {
-  const header = headers['idempotency-key']
-  if (header === undefined) return undefined
-  const key = String(header).replace(/^"(.*)"$/, '$1')
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key
-  throw new Problem('malformed-request', 'Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID.')
-}
-
 const fingerprintOf = ({ method, url, headers, bytes }: FastifyRequest): Buffer =>
   createHash('sha256')
     .update(JSON.stringify([method, url, headers['if-match'] ?? null]))
@@ -76,26 +66,3 @@ const keyReused = () =>
     'idempotency-key-reused',
     'This Idempotency-Key has already been used for another request. Use a new one.',
   )
-
-/** The header as the contract describes it. */
-export const IdempotencyKey = Type.Object({
-  'Idempotency-Key': Type.Optional(
-    Type.String({
-      pattern: '^(?!""$)("[\\x21-\\x7E]{1,255}"|[\\x21-\\x7E]{1,255})$',
-      description:
-        'Makes it safe to repeat the request, for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.',
-      examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
-    }),
-  ),
-})
-
-/** The header of a repeated answer, as the contract describes it. */
-export const IdempotencyReplayed = Type.Optional(
-  Type.String({ description: '`true` where this is the stored answer of the first request with the same key.' }),
-)
-
-/** The problems of a request that may have a key. */
-export const keyFailures = {
-  409: 'A request with the same Idempotency-Key is in progress.',
-  422: 'The body is wrong, or the Idempotency-Key belongs to another request.',
-}

@@ -12,7 +12,7 @@ import {
   type SchemaStatus,
 } from './history.ts'
 
-type Say = (line: string) => void
+type Report = (line: string) => void
 
 /** Flyway's advisory lock for `"housing"."flyway_schema_history"`: one of us migrates at a time. */
 const lockKey = '77433578402685'
@@ -23,9 +23,9 @@ export async function inspectSchema(client: ClientBase, migrations: Migration[])
   return compareHistory(rows[0].exists ? await readHistory(client) : [], migrations)
 }
 
-/** Applies what is missing, each script and its row of the history in one transaction, and tells each step. */
-export async function migrate(client: ClientBase, migrations: Migration[], say: Say): Promise<void> {
-  await lock(client, say)
+/** Applies what is missing, each script and its row of the history in one transaction, and reports each step. */
+export async function migrate(client: ClientBase, migrations: Migration[], report: Report): Promise<void> {
+  await lockHistory(client, report)
   try {
     await createHistory(client)
     const history = await readHistory(client)
@@ -33,7 +33,7 @@ export async function migrate(client: ClientBase, migrations: Migration[], say: 
       const row = migration.version === predecessor.version && history.find(isPredecessors)
       if (row) await takeOver(client, row, migration)
       else await apply(client, migration)
-      say(
+      report(
         row
           ? `Took over a database of the Python version: its ${row.script} made the same schema as ours.`
           : `Applied ${migration.script}.`,
@@ -45,9 +45,9 @@ export async function migrate(client: ClientBase, migrations: Migration[], say: 
 }
 
 /** Polls, as Flyway does: a waiting call would hold a snapshot that stalls concurrent index builds. */
-async function lock(client: ClientBase, say: Say): Promise<void> {
+async function lockHistory(client: ClientBase, report: Report): Promise<void> {
   for (let attempt = 0; attempt <= 50; attempt++) {
-    if (attempt === 1) say('Another process is migrating this database: waiting for it.')
+    if (attempt === 1) report('Another process is migrating this database: waiting for it.')
     if (attempt > 0) await sleep(1000)
     const { rows } = await client.query('select pg_try_advisory_lock($1) as taken', [lockKey])
     if (rows[0].taken) return

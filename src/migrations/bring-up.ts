@@ -6,32 +6,35 @@ import { inspectSchema, migrate } from './apply.ts'
 import { type Migration, MigrationError } from './files.ts'
 import type { SchemaStatus } from './history.ts'
 
-interface Tell {
-  /** What the schema is before and after each attempt. */
-  status: (status: SchemaStatus) => void
-  say: (line: string) => void
-}
-interface BringUp extends Tell {
+interface Options {
+  /** `check` leaves the migrations to another tool. */
   mode: Config['migrate']
+  /** Receives the status of the schema before and after each attempt. */
+  onStatus: (status: SchemaStatus) => void
+  /** Receives lines for the log. */
+  report: (line: string) => void
 }
 
-/** The database, or its schema, is not such that waiting could help; the message says what would. */
+/** Waiting cannot fix this; the message says what would. */
 export class DatabaseRefused extends Error {}
 
-/** Looks once, and applies what is missing unless told not to. Throws {@link DatabaseRefused}, or what may pass by itself. */
+/**
+ * Checks the schema once and, unless the mode is `check`, applies the missing migrations. Throws {@link DatabaseRefused},
+ * or what may pass by itself.
+ */
 export function bringUpOnce(
   database: OpenDatabase,
   migrations: Migration[],
-  { mode = 'on', status: tell = () => {}, say = () => {} }: Partial<BringUp> = {},
+  { mode = 'on', onStatus = () => {}, report = () => {} }: Partial<Options> = {},
 ): Promise<SchemaStatus> {
   return database
     .withClient(async (client) => {
       const before = await inspectSchema(client, migrations)
-      tell(before)
+      onStatus(before)
       if (before.pending.length === 0 || mode === 'check') return before
-      await migrate(client, migrations, say)
+      await migrate(client, migrations, report)
       const after = await inspectSchema(client, migrations)
-      tell(after)
+      onStatus(after)
       return after
     })
     .catch((error) => {
@@ -40,21 +43,22 @@ export function bringUpOnce(
 }
 
 /** Tries until the schema is the expected one. Throws {@link DatabaseRefused}. */
-export async function bringUp(database: OpenDatabase, migrations: Migration[], how: BringUp): Promise<void> {
-  let said = { line: '', at: 0 }
+export async function bringUp(database: OpenDatabase, migrations: Migration[], options: Options): Promise<void> {
+  let reported = { line: '', at: 0 }
   for (let attempt = 1; ; attempt++) {
     let line: string
     try {
-      const status = await bringUpOnce(database, migrations, how)
-      if (status.pending.length === 0) return
-      line = `Waiting for migrations: the schema is at ${status.found ?? 'nothing'} and lacks ${status.pending.map(({ script }) => script).join(', ')}. MIGRATE=check leaves them to another tool.`
+      const { found, pending } = await bringUpOnce(database, migrations, options)
+      if (pending.length === 0) return
+      const missing = pending.map(({ script }) => script).join(', ')
+      line = `Waiting for migrations: the schema is at ${found ?? 'nothing'} and lacks ${missing}. MIGRATE=check leaves them to another tool.`
     } catch (error) {
       if (error instanceof DatabaseRefused) throw error
       line = `Waiting for the database, ${database.where}: ${reason(error instanceof Unreachable ? error.cause : error)}.`
     }
-    if (line !== said.line || Date.now() - said.at > 30_000) {
-      how.say(line)
-      said = { line, at: Date.now() }
+    if (line !== reported.line || Date.now() - reported.at > 30_000) {
+      options.report(line)
+      reported = { line, at: Date.now() }
     }
     await sleep(Math.min(1000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2))
   }

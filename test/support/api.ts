@@ -53,12 +53,14 @@ const emptyTables = `do $$
     delete from housing.housing_types where id > 4;
   end $$`
 
+const silent = createLog('silent')
+
 /** One more API, over a database that is open. */
 export const apiOver = (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
   createServer({
     database,
     readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
-    log: createLog('silent'),
+    log: silent,
     origins: [],
     trustProxy: [],
     version: 'test',

@@ -1,4 +1,5 @@
-import { linkOf, pageOf } from '../../contract/paging.ts'
+import type { FastifyReply } from 'fastify'
+import { pageOf, sendPage } from '../../contract/paging.ts'
 import { invalidParameter } from '../../contract/problems.ts'
 import type { Database } from '../../database/tables.ts'
 import type { HousingRow } from '../queries.ts'
@@ -6,12 +7,8 @@ import { listOf, type Position } from './cursor.ts'
 import { countHousing, listHousing, resolve } from './queries.ts'
 import { type HousingPage, keyOf, type ListQuery, type Sort } from './schemas.ts'
 
-/** Reads the page that a query asks for, and its header Link. */
-export async function readPage(
-  db: Database,
-  path: string,
-  query: ListQuery,
-): Promise<{ page: HousingPage; links: string }> {
+/** Answers the page that a query asks for. */
+export async function sendHousingPage(db: Database, query: ListQuery, reply: FastifyReply): Promise<FastifyReply> {
   const { limit = 100, count, fields } = query
   const { sort, filters, after } = listOf(query)
   const condition = await resolve(db, filters)
@@ -20,10 +17,8 @@ export async function readPage(
   const rows = await listHousing(db, { condition, sort, limit: limit + 1, ...(after && { after }) })
   const { items, next } = pageOf(rows, limit, (last) => ({ sort, filters, after: positionOf(last, sort) }))
   const total = count && { total: await countHousing(db, condition) }
-  return {
-    page: { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total },
-    links: linkOf(path, next, { limit, count, fields }, { ...filters, sort }),
-  }
+  const page: HousingPage = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }
+  return sendPage(reply, page, { page: { limit, count, fields }, list: { ...filters, sort } })
 }
 
 function positionOf(house: HousingRow, sort: Sort): Position {

@@ -1,14 +1,15 @@
 import { Type } from 'typebox'
 import { answer, ETag, failures, Link, one, operation, type Routes } from '../../contract/contract.ts'
+import { IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../contract/idempotency-key.ts'
 import { checker } from '../../contract/json-schema.ts'
-import { decodeCursor, linkOf, pageOf, wrongCursor } from '../../contract/paging.ts'
+import { decodeCursor, pageOf, sendPage, wrongCursor } from '../../contract/paging.ts'
 import { type EntityTags, IfMatchIfThere, missingIfMatch, readIfMatch } from '../../contract/preconditions.ts'
 import { invalidParameter, Problem } from '../../contract/problems.ts'
 import { etag, unmatched, versionsIn } from '../../contract/versioned.ts'
 import { onViolation } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
-import { answerOnce, IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../idempotency/idempotency.ts'
+import { answerOnce } from '../../idempotency/idempotency.ts'
 import { housingKinds } from '../problems.ts'
 import { findHousing, updateHousing } from '../queries.ts'
 import { exampleHousing, Housing, HousingId, type HousingInput, writable } from '../schemas.ts'
@@ -45,9 +46,8 @@ export const versionRoutes: Routes = async (app, { db }) => {
       const rows = await findVersions(db, id, { limit: limit + 1, ...(before !== undefined && { before }) })
       if (rows.length === 0 && before === undefined) throw new Problem('not-found', `No house ever had the id ${id}.`)
       const { items, next } = pageOf(rows, limit, ({ version }) => ({ id, before: version }))
-      return reply
-        .header('link', linkOf(`/api/v2/housing/${id}/versions`, next, { limit }))
-        .send({ items: items.map((row, i) => asVersion(row, rows[i + 1])), next })
+      const page = { items: items.map((row, i) => asVersion(row, rows[i + 1])), next }
+      return sendPage(reply, page, { page: { limit } })
     },
   )
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { PositiveInteger } from '../../contract/contract.ts'
-import { Next, paging } from '../../contract/paging.ts'
+import { PageOf, paging } from '../../contract/paging.ts'
 import { exampleHousing, Housing, HousingId, writable } from '../schemas.ts'
 
 /** One version of a house. */
@@ -14,10 +14,7 @@ export const HousingVersion = Type.Object({
 })
 export type HousingVersion = Static<typeof HousingVersion>
 
-export const HousingVersionPage = Type.Object(
-  { items: Type.Array(HousingVersion), next: Next },
-  { $id: 'HousingVersionPage' },
-)
+export const HousingVersionPage = PageOf(HousingVersion, 'HousingVersionPage')
 
 export const VersionsQuery = Type.Object(paging, { additionalProperties: false })
 
