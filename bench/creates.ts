@@ -1,4 +1,4 @@
-// POST, beside a bare Fastify that sends one named insert for each to the same table, with the same triggers.
+// POST compared with a bare Fastify that sends one named insert per request to the same table, with the same triggers.
 import Fastify from 'fastify'
 import pg from 'pg'
 import { withHouses } from './houses.ts'

@@ -1,11 +1,11 @@
-// A Postgres server of the measurement's own, with many houses in it.
+// A Postgres server for one measurement, with many houses in it.
 import { readConfig } from '../src/config.ts'
 import { openDatabase } from '../src/database/open.ts'
 import { bringUpOnce } from '../src/migrations/bring-up.ts'
 import { readMigrations } from '../src/migrations/files.ts'
 import { startPostgres } from '../test/support/postgres.ts'
 
-/** How many there are; five share a postal code. */
+/** The number of houses; every five share a postal code. */
 export const count = 100_000
 
 const areas = Array.from({ length: count / 5 }, (_, i) => i)
@@ -14,7 +14,7 @@ export const postalCode = (i: number) => {
   return `V${i % 10}${letter(Math.floor(i / 10))} ${Math.floor(i / 100) % 10}${letter(Math.floor(i / 1000))}${Math.floor(i / 10_000)}`
 }
 
-/** Lends the URL of a server that holds them, as durable as Postgres is by default. */
+/** Starts a server with the houses, as durable as Postgres is by default, and calls `use` with its URL. */
 export async function withHouses(use: (url: string) => Promise<void>): Promise<void> {
   const { url, stop } = await startPostgres({ fsync: 'on' })
   try {

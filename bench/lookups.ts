@@ -1,4 +1,4 @@
-// GET by id and GET by postal code, beside a bare Fastify that asks the same Postgres with a named statement.
+// GET by id and by postal code, compared with a bare Fastify that asks the same Postgres with a named statement.
 import type { Client } from 'autocannon'
 import Fastify from 'fastify'
 import pg from 'pg'
@@ -39,7 +39,7 @@ const lookups = {
     `/api/v1/housing/${encodeURIComponent(postalCode(random % (count / 5)))}`,
 }
 
-/** Each connection asks for houses of its own choice. */
+/** Each connection asks for its own random houses. */
 const asking = (path: (random: number) => string) => ({
   setupClient: (client: Client) =>
     client.setRequests(Array.from({ length: 500 }, () => ({ path: path(Math.floor(Math.random() * count)) }))),

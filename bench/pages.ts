@@ -1,4 +1,4 @@
-// What a deep page of the list costs: the thousandth page's throughput as a multiple of the first one's.
+// The cost of a deep page of the list: the throughput of page 1,000 as a multiple of that of page 1.
 import { withHouses } from './houses.ts'
 import { print, startProgram, takeTurns } from './pairs.ts'
 

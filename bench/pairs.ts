@@ -1,7 +1,7 @@
-// Throughput, and processor time per request, side by side. The load generator shares the machine with what it measures,
-// and perhaps with others: only ratios count, of short rounds that follow each other. Throughput hides half of a
-// difference where the generator is the slower one; the server's processor time does not. A process has its own luck, so
-// each pair is two fresh ones.
+// The throughput of two servers side by side, and their processor time per request. The load generator shares the machine
+// with them, and perhaps with other work, so only ratios of consecutive short rounds count. Where the generator is the
+// slower one, throughput hides half of a difference; processor time does not. Processes differ by chance, so each pair
+// is two new ones.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ interface Comparison {
   processorTimes: [number, number]
 }
 
-/** Compares the program with the script when it runs as the bare server. */
+/** Runs the script as the bare server, and prints how the program compares with it. */
 export async function compare(
   title: string,
   script: string,

@@ -1,4 +1,4 @@
-// The list of housing types from memory, beside a bare Fastify that asks the database with a named statement.
+// The list of housing types from memory, compared with a bare Fastify that asks Postgres with a named statement.
 import Fastify from 'fastify'
 import pg from 'pg'
 import { withHouses } from './houses.ts'

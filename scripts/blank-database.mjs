@@ -1,4 +1,4 @@
-// Makes blank-database.tar.gz: what the embedded database of an image starts from, where it lies in dist/.
+// Makes blank-database.tar.gz. The embedded database of an image starts from it if it is in dist/.
 import { writeFile } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
 

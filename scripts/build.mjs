@@ -1,5 +1,5 @@
-// Makes dist/ of the source and of the two packages that are hundreds of small files each: loading those one by one
-// takes a third of the time to start. Types are judged elsewhere (npm run check).
+// Bundles the source into dist/, with two packages that consist of hundreds of small files each: loading those one by
+// one would take a third of the start-up time. Types are checked elsewhere (npm run check).
 import { readFileSync, rmSync } from 'node:fs'
 import { buildSync } from 'esbuild'
 

@@ -1,4 +1,4 @@
-// Names what in openapi.json would break clients of the last release, as the newest version tag has it.
+// Lists the changes in openapi.json that break clients of the last release, which is the newest version tag.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
@@ -25,7 +25,7 @@ export interface Contract {
   components: { schemas: Record<string, Schema> }
 }
 
-/** The breaking changes from one contract to the next, a line each. Rules of input that changed count as narrower. */
+/** The breaking changes from one contract to the next, one per line. Any changed rule of input counts as breaking. */
 export function breakingChanges(old: Contract, now: Contract): string[] {
   const found: string[] = []
   for (const [path, methods] of Object.entries(old.paths))

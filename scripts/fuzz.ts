@@ -1,5 +1,5 @@
-// Lets Schemathesis (a Python package) try everything that openapi.json allows, and much that it does not, against a
-// server that this starts on an embedded database of its own. Arguments are handed on: npm run fuzz -- --seed 42
+// Starts a server on a new embedded database and runs Schemathesis (a Python package) against it, with requests that
+// openapi.json allows and many that it does not. Arguments are passed on: npm run fuzz -- --seed 42
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -43,7 +43,7 @@ const config = ['--config-file', join(root, 'scripts/schemathesis.toml')]
 process.exitCode = run(
   join(python, 'bin/st'),
   [...config, 'run', `${url}/openapi.json`, '--checks', 'all', ...process.argv.slice(2)],
-  python, // where it may leave what it has learned
+  python, // where Schemathesis may keep its own files
 )
 server.kill()
 await once(server, 'exit')

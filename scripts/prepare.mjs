@@ -1,5 +1,5 @@
-// Makes a checkout ready to run, doing only what is needed: installs what the lockfile says, compiles the source.
-// Runs before anything is installed, on any Node: no dependency, and no syntax that an old Node lacks.
+// Prepares a checkout to run: installs the packages of the lockfile and builds dist/, each only if needed.
+// Runs before anything is installed, on any Node, so it uses no dependency and no syntax that an old Node lacks.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 const json = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {})
 
-/** The packages that a lockfile names, those aside that only some platforms have. */
+/** The packages in a lockfile, except the optional ones, which only some platforms have. */
 const packages = (file) =>
   Object.entries(json(file).packages || {})
     .filter(([path, { optional }]) => path !== '' && !optional)
@@ -22,11 +22,11 @@ const packages = (file) =>
     .sort()
     .join()
 
-/** All files below a folder, and the folder itself, which changes where one is taken away. */
+/** All files below a folder, and the folder itself, whose time changes when a file is deleted. */
 const within = (folder) =>
   existsSync(folder) ? [folder, ...readdirSync(folder, { recursive: true }).map((file) => `${folder}/${file}`)] : []
 
-/** When the newest of the files was last changed, in milliseconds. */
+/** The latest modification time of the files, in milliseconds. */
 const newest = (files) => Math.max(0, ...files.map((file) => statSync(file).mtimeMs))
 
 const run = (what, command, args) => {
@@ -37,6 +37,6 @@ const run = (what, command, args) => {
 
 if (packages('package-lock.json') !== packages('node_modules/.package-lock.json'))
   run('Installing', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])
-// dist/ holds packages, too
+// the lockfile counts too: dist/ contains packages
 if (newest([...within('src'), 'scripts/build.mjs', 'package-lock.json']) > newest(within('dist')))
   run('Building', 'npm', ['run', '--silent', 'build'])

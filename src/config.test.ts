@@ -13,7 +13,7 @@ function file(name: string, text: string): string {
   return join(folder, name)
 }
 
-/** The lines of the refusal, without its heading. */
+/** The lines of the error, without its heading. */
 function problems(env: NodeJS.ProcessEnv): string[] {
   try {
     readConfig(env)
@@ -54,7 +54,7 @@ describe('without any setting', () => {
     expect(readConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(readConfig({}))
   })
 
-  test('variables of other programs are not looked at', () => {
+  test('variables of other programs are ignored', () => {
     expect(readConfig({ PATH: '/bin', PGHOST: 'elsewhere', port: '1' })).toEqual(readConfig({}))
   })
 })
@@ -105,7 +105,7 @@ test('each setting sets its value', () => {
 describe('ORIGINS', () => {
   const origins = (ORIGINS: string) => readConfig({ ORIGINS }).origins
 
-  test('are trimmed, and empty ones do not count', () => {
+  test('are trimmed, and empty ones are ignored', () => {
     expect(origins(' https://a.example , http://localhost:5173,, ')).toEqual([
       'https://a.example',
       'http://localhost:5173',
@@ -132,7 +132,7 @@ describe('ORIGINS', () => {
     expect(config.warnings).toEqual([expect.stringContaining(`ORIGINS has "${origin}"`)])
   })
 
-  test.each(['http://[::1]:3000', 'https://xn--bcher-kva.example', 'capacitor://localhost'])('%s is one', (origin) => {
+  test.each(['http://[::1]:3000', 'https://xn--bcher-kva.example', 'capacitor://localhost'])('%s works', (origin) => {
     expect(readConfig({ ORIGINS: origin })).toMatchObject({ origins: [origin], warnings: [] })
   })
 })
@@ -160,7 +160,7 @@ describe('which database', () => {
     },
   )
 
-  test('DATABASE_URL together with POSTGRES_* is refused, naming what is set', () => {
+  test('DATABASE_URL together with POSTGRES_* is rejected, naming what is set', () => {
     expect(problems({ DATABASE_URL: 'postgres://a', POSTGRES_DB: 'b', POSTGRES_USER: 'c' })).toEqual([
       'DATABASE_URL, POSTGRES_DB, POSTGRES_USER are set: keep DATABASE_URL, or keep POSTGRES_*.',
     ])
@@ -186,7 +186,7 @@ describe('POSTGRES_SERVER', () => {
   })
 
   test.each(['db:', ':5432', 'db:0', 'db:65536', 'db:x', 'a:b:1', '[db]:1', '[::1', 'a b', 'postgres://u:p@db/x'])(
-    '%s is refused',
+    '%s is rejected',
     (value) => {
       for (const name of ['POSTGRES_SERVER', 'POSTGRES_HOST'])
         expect(problems({ [name]: value })).toEqual([
@@ -195,18 +195,18 @@ describe('POSTGRES_SERVER', () => {
     },
   )
 
-  test('may be said twice, if both say the same', () => {
+  test('and POSTGRES_HOST may both be set if they agree', () => {
     const env = { POSTGRES_SERVER: 'db', POSTGRES_HOST: 'db:5433', POSTGRES_PORT: '5433' }
     expect(readConfig(env).database).toEqual({ ...server, host: 'db', port: 5433 })
   })
 
-  test('and a POSTGRES_HOST that differs are refused', () => {
+  test('and a POSTGRES_HOST that differs are rejected', () => {
     expect(problems({ POSTGRES_SERVER: 'a', POSTGRES_HOST: 'b' })).toEqual([
       'POSTGRES_SERVER and POSTGRES_HOST name two servers: keep one of them.',
     ])
   })
 
-  test('and a POSTGRES_PORT that disagrees are refused', () => {
+  test('and a POSTGRES_PORT that differs are rejected', () => {
     const two = ['POSTGRES_PORT, POSTGRES_SERVER or POSTGRES_HOST name two ports: keep one.']
     expect(problems({ POSTGRES_SERVER: 'db:5433', POSTGRES_PORT: '5432' })).toEqual(two)
     expect(problems({ POSTGRES_SERVER: 'db:1', POSTGRES_HOST: 'db:2' })).toEqual(two)
@@ -216,7 +216,7 @@ describe('POSTGRES_SERVER', () => {
 describe('DATABASE_URL', () => {
   const database = (DATABASE_URL: string) => readConfig({ DATABASE_URL }).database
 
-  test('gives every part, and what it leaves out is the default', () => {
+  test('sets every part, and a missing part has its default', () => {
     expect(database('postgresql://u:p:w@h:1/d?sslmode=require')).toEqual({
       kind: 'server',
       host: 'h',
@@ -230,7 +230,7 @@ describe('DATABASE_URL', () => {
     expect(database('postgres://u@/d')).toEqual({ ...server, user: 'u', database: 'd' })
   })
 
-  test('carries any text, percent-encoded', () => {
+  test('accepts any text, percent-encoded', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 })
     fc.assert(
       fc.property(text, text, text, (...texts) => {
@@ -255,7 +255,7 @@ describe('DATABASE_URL', () => {
     'postgres://u:12%@h/d',
     'postgres://u:12%FF@h/d',
     'postgres://u:p@%zz/d',
-  ])('%s is refused, with the right form', (url) => {
+  ])('%s is rejected, and the right form is shown', (url) => {
     expect(problems({ DATABASE_URL: url })).toEqual([
       expect.stringContaining('DATABASE_URL must be postgres://user:password@host:5432/database'),
     ])
@@ -263,14 +263,14 @@ describe('DATABASE_URL', () => {
 })
 
 describe('a secret in a file', () => {
-  test('is read without the newline at its end', () => {
+  test('is read without its last newline', () => {
     const password = readConfig({ POSTGRES_PASSWORD_FILE: file('password', ' s3cret\n\r\n') }).database
     expect(password).toEqual({ ...server, password: ' s3cret\n' })
     const url = readConfig({ DATABASE_URL_FILE: file('url', 'postgres://u:s3cret@h/d\n') }).database
     expect(url).toEqual({ ...server, host: 'h', user: 'u', password: 's3cret', database: 'd' })
   })
 
-  test('that cannot be read, is empty, or competes with the variable is refused', () => {
+  test('is rejected if it cannot be read, is empty, or the variable is set too', () => {
     const missing = join(folder, 'missing')
     expect(problems({ POSTGRES_PASSWORD_FILE: missing })).toEqual([
       'POSTGRES_PASSWORD_FILE names a file that cannot be read (ENOENT): it must hold the value.',
@@ -287,7 +287,7 @@ describe('a secret in a file', () => {
   })
 })
 
-describe('what is wrong', () => {
+describe('invalid settings', () => {
   test.each([
     ['HOST', 'localhost:3000', 'an address or a name of this machine, without a port'],
     ['HOST', 'http://localhost', 'an address or a name of this machine, without a port'],
@@ -302,12 +302,12 @@ describe('what is wrong', () => {
     ['POSTGRES_SSLMODE', 'prefer', 'one of disable, require, verify-full'],
     ['MIGRATE', 'off', 'one of on, check'],
     ['LOG_LEVEL', 'INFO', 'one of fatal, error, warn, info, debug, trace, silent'],
-  ])('%s=%s is told with what would be right', (name, value, right) => {
+  ])('%s=%s is reported with what is valid', (name, value, right) => {
     expect(problems({ [name]: value })).toEqual([`${name} is "${value}": it must be ${right}.`])
   })
 
   test.each(['10.0.0.0/33', '10.0.0.0/0', '::/0', '::1/129', '10.0.0', 'loopback', '10.0.0.0/8/8', 'true', '1'])(
-    'TRUST_PROXY=%s is told with what would be right',
+    'TRUST_PROXY=%s is reported with what is valid',
     (range) => {
       expect(problems({ TRUST_PROXY: `127.0.0.1,${range}` })).toEqual([
         `TRUST_PROXY has "${range}": it must be an address or a range such as 10.0.0.0/8.`,
@@ -315,7 +315,7 @@ describe('what is wrong', () => {
     },
   )
 
-  test('is told all at once, a line each', () => {
+  test('are all reported at once, one per line', () => {
     const env = { PORT: 'x', MIGRATE: 'x', LOG_LEVEL: 'x', DRAIN_SECONDS: 'x', TRUST_PROXY: 'x', POSTGRES_PORT: 'x' }
     const found = problems({ ...env, POSTGRES_HOST: 'x:x', POSTGRES_SSLMODE: 'x', POSTGRES_PASSWORD_FILE: '/x' })
     for (const name of [...Object.keys(env), 'POSTGRES_HOST', 'POSTGRES_SSLMODE', 'POSTGRES_PASSWORD_FILE'])
@@ -323,7 +323,7 @@ describe('what is wrong', () => {
     expect(found).toHaveLength(9)
   })
 
-  test('never shows a piece of a secret, however it was mistyped', () => {
+  test('never reveal part of a secret, however it was mistyped', () => {
     const word = fc.stringMatching(/^[0-9]{4}[g-z]{4}$/)
     const password = fc.array(fc.tuple(word, fc.constantFrom(...'@:/?#%&=[] ', '?sslmode=', '%zz', '%FF')), {
       minLength: 1,

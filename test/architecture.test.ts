@@ -8,8 +8,8 @@ const files = (readdirSync(src, { recursive: true }) as string[]).filter((file) 
 const source = (file: string) => readFileSync(join(src, file), 'utf8')
 
 /**
- * From the ground up. Imports go down, or stay in the room; rooms of one floor do not know each other. A new resource
- * stands beside `housing`.
+ * The floors of src/, lowest first. A room is a folder, or a file beside the folders. A file imports from its own room
+ * and from lower floors, never from another room of its floor. A new resource goes beside `housing`.
  */
 const floors = [
   ['config.ts', 'root.ts'],
@@ -27,7 +27,7 @@ const floors = [
 const room = (file: string) => file.split('/')[0] as string
 const floor = (file: string) => floors.findIndex((rooms) => rooms.includes(room(file)))
 
-test.each(files)('%s imports only what is below it', (file) => {
+test.each(files)('%s imports only from its own room and lower floors', (file) => {
   expect(floor(file), 'its room is on the map').toBeGreaterThanOrEqual(0)
   for (const [, path = ''] of source(file).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']*)'/g)) {
     const imported = join(dirname(file), path)
@@ -39,7 +39,7 @@ test('the environment is read in one place', () => {
   expect(files.filter((file) => source(file).includes('process.env'))).toEqual(['main.ts'])
 })
 
-test('SQL is written only in queries, in the condition of a version, and on the floors of the database', () => {
+test('SQL is written only in database/, in migrations/, and in files named queries, gathered or versioned', () => {
   const writesSql = /\bsql[<`]|\.(selectFrom|insertInto|updateTable|deleteFrom)\(/
   const elsewhere = files.filter(
     (file) => writesSql.test(source(file)) && !/^(database|migrations)\b|(queries|gathered|versioned)\.ts$/.test(file),

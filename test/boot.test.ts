@@ -12,12 +12,12 @@ import { startProxy } from './support/proxy.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** A server that may be killed. */
+/** A server that tests may kill. */
 const server = await startPostgres()
 const serverPort = new URL(server.url).port
 afterAll(() => server.stop())
 
-/** Settings for a database of its own, with the means to look into it; it ends with the test. */
+/** Settings for a new database, and a function to query it; it is dropped at the end of the test. */
 async function onServer() {
   const { url, drop } = await ownDatabase()
   const query = async (sql: string) => {
@@ -44,7 +44,7 @@ const post = (url: string) =>
 const status = async (url: string) => (await fetch(url)).status
 const readiness = async (url: string) => JSON.parse(await (await fetch(`${url}/readyz`)).text())
 
-/** Sends all of a request but its last byte; gives the means to send that, and the answer. */
+/** Sends a request except its last byte; returns a function that sends that byte, and the answer. */
 async function beginRequest(url: string) {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -56,7 +56,7 @@ async function beginRequest(url: string) {
   socket.setEncoding('utf8').on('data', (text) => {
     answer += text
   })
-  await status(`${url}/livez`) // by then the first request has been read, too
+  await status(`${url}/livez`) // once this is answered, the first request has been read too
   return {
     finish: () => socket.write(body.slice(-1)),
     answer: once(socket, 'close').then(() => answer),
@@ -67,7 +67,7 @@ describe.each([
   ['embedded', embedded],
   ['server', onServer],
 ] as const)('on the back end %s', (backend, settings) => {
-  test('it serves, finishes what is under way at a signal, and leaves nothing behind', async () => {
+  test('it serves, finishes open requests after a signal, and leaves nothing behind', async () => {
     const { env } = await settings()
     const program = await serve({ env })
     expect(await (await fetch(program.url)).json()).toEqual({ message: 'Sample API' })
@@ -77,7 +77,7 @@ describe.each([
 
     const request = await beginRequest(program.url)
     program.signal('SIGTERM')
-    program.signal('SIGTERM') // npm hands on what the terminal has sent already
+    program.signal('SIGTERM') // npm passes on a signal that the terminal has already sent
     await program.says('SIGTERM: closing')
     await expect.poll(() => fetch(program.url).catch(() => 'refused'), { timeout: 10_000 }).toBe('refused')
     request.finish()
@@ -87,7 +87,7 @@ describe.each([
     if ('DATA_DIR' in env) expect(existsSync(join(env.DATA_DIR, 'holder.pid'))).toBe(false)
   })
 
-  test('it ends by Ctrl-C, also before it is ready', async () => {
+  test('Ctrl-C ends it, even before it is ready', async () => {
     const { env } = await settings()
     const ready = await serve({ env })
     ready.signal('SIGINT')
@@ -105,7 +105,7 @@ describe.each([
     }
   })
 
-  test('`migrate` applies what is missing, says so, and exits', async () => {
+  test('`migrate` applies the missing migrations, says so and exits', async () => {
     const { env } = await settings()
     const first = await run({ command: ['migrate'], env })
     expect(first).toMatchObject({ code: 0, stderr: '' })
@@ -117,7 +117,7 @@ describe.each([
 })
 
 describe('a signal', () => {
-  test('makes it not ready for DRAIN_SECONDS, while it still serves', async () => {
+  test('makes it report not ready for DRAIN_SECONDS while it still serves', async () => {
     const { env } = await onServer()
     const program = await serve({ env: { ...env, DRAIN_SECONDS: '5' } })
     program.signal('SIGTERM')
@@ -129,7 +129,7 @@ describe('a signal', () => {
     expect(await program.exit).toBe(0)
   })
 
-  test('does not wait for connections that never carried a request', async () => {
+  test('ends it without waiting for connections that never carried a request', async () => {
     const program = await serve({ env: { POSTGRES_PORT: `${await freePort()}` }, until: 'listening' })
     const { hostname, port } = new URL(program.url)
     const socket = connect(Number(port), hostname)
@@ -139,7 +139,7 @@ describe('a signal', () => {
     expect(program.output.stdout).not.toContain('cut off')
   })
 
-  test('given a second time, a second later, ends it at once', async () => {
+  test('sent again a second later ends it at once', async () => {
     const { env } = await onServer()
     const program = await serve({ env })
     const request = await beginRequest(program.url)
@@ -152,7 +152,7 @@ describe('a signal', () => {
   })
 })
 
-describe('what cannot work ends the start with one clear line:', () => {
+describe('the program does not start, and clearly says why, with:', () => {
   test('a taken port', async () => {
     const { env } = await onServer()
     const taken = createServer().listen(0, '127.0.0.1')
@@ -166,7 +166,7 @@ describe('what cannot work ends the start with one clear line:', () => {
     })
   })
 
-  test('wrong settings, all of them at once and no secret among them', async () => {
+  test('wrong settings, which are all reported at once without any secret', async () => {
     const env = {
       PORT: '0x50',
       LOG_LEVEL: 'loud',
@@ -218,7 +218,7 @@ describe('what cannot work ends the start with one clear line:', () => {
     }
   })
 
-  test('`migrate` without a server, under whatever name', async () => {
+  test('`migrate` and no server, by address or by name', async () => {
     const POSTGRES_PORT = `${await freePort()}`
     for (const POSTGRES_SERVER of ['127.0.0.1', 'localhost']) {
       const { code, stderr } = await run({ command: ['migrate'], env: { POSTGRES_SERVER, POSTGRES_PORT } })
@@ -260,7 +260,7 @@ describe('a database that fails', () => {
   const houses = '/api/v2/housing'
   const back = { timeout: 20_000, interval: 50 }
 
-  test('while it is absent all but data is served; it comes, goes and comes again without a restart', async () => {
+  test('while it is down everything but data is served, and no restart is needed when it comes and goes', async () => {
     await server.crash()
     const program = await serve({ env: { DATABASE_URL: server.url }, until: 'listening' })
     await program.says(/Waiting for the database, .*: connect ECONNREFUSED/)
@@ -292,7 +292,7 @@ describe('a database that fails', () => {
     expect(await program.exit).toBe(0)
   })
 
-  test('MIGRATE=check waits for another tool, and says what is expected and found', async () => {
+  test('MIGRATE=check waits for another tool to migrate, and reports the expected and the found version', async () => {
     const { env } = await onServer()
     const program = await serve({ env: { ...env, MIGRATE: 'check' }, until: 'listening' })
     await program.says('Waiting for migrations: the schema is at nothing and lacks V1.0.0__init.sql')
@@ -305,7 +305,7 @@ describe('a database that fails', () => {
     expect((await readiness(program.url)).checks.schema).toMatchObject({ ok: true })
   })
 
-  test('no request notices that idle connections were ended', async () => {
+  test('no request fails because idle connections were terminated', async () => {
     const { env, query } = await onServer()
     const program = await serve({ env })
     await Promise.all(Array.from({ length: 5 }, () => status(program.url + types)))
@@ -317,7 +317,7 @@ describe('a database that fails', () => {
     expect(program.lines().filter(({ level }) => level !== 'info')).toEqual([])
   })
 
-  test('one that hangs is given up within seconds, and found again once it answers', async () => {
+  test('requests fail within seconds while it hangs, and succeed again once it answers', async () => {
     const { env } = await onServer()
     const url = new URL(env.DATABASE_URL)
     const proxy = await startProxy(Number(url.port))
@@ -326,7 +326,7 @@ describe('a database that fails', () => {
     const program = await serve({ env: { DATABASE_URL: url.href } })
     expect(await status(program.url + houses)).toBe(200)
     proxy.hang(true)
-    const read = fetch(program.url + houses) // on the connection that there is
+    const read = fetch(program.url + houses) // on the open connection
     expect(await status(`${program.url}/readyz`)).toBe(503)
     const write = await post(program.url)
     expect([write.status, write.headers.get('retry-after')]).toEqual([503, '1'])
@@ -336,7 +336,7 @@ describe('a database that fails', () => {
     await expect.poll(() => status(program.url + houses), back).toBe(200)
   })
 
-  test('one that hangs from the start does not keep it from listening', async () => {
+  test('the program listens even if it hangs from the start', async () => {
     const proxy = await startProxy(Number(serverPort))
     onTestFinished(() => proxy.close())
     proxy.hang(true)
@@ -349,7 +349,7 @@ describe('a database that fails', () => {
   })
 })
 
-test('the log is one JSON object per line, which nobody can forge and which holds no secret', async () => {
+test('the log is one JSON object per line, no client can forge a line, and it contains no secret', async () => {
   const { env } = await onServer()
   const url = new URL(env.DATABASE_URL)
   url.password = 'hunter2'

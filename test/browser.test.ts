@@ -15,7 +15,7 @@ beforeEach(({ skip }) => skip(!executablePath && !isRequired, 'Chromium is neede
 const { app } = await startApi()
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 
-test('the page at /docs shows both versions and tries them out, without a request to elsewhere', async () => {
+test('the page at /docs shows both versions and tries them out, without requests to other hosts', async () => {
   if (!executablePath) throw new Error('CI=true demands this test, and there is no chromium on the PATH')
   const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking']
   const browser = await chromium.launch({ executablePath, args })
@@ -23,7 +23,7 @@ test('the page at /docs shows both versions and tries them out, without a reques
   const page = await browser.newPage()
   const complaints: string[] = []
   const requested: string[] = []
-  // a violation of the content security policy is such an error, too
+  // violations of the content security policy are console errors too
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())))
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`))

@@ -10,7 +10,7 @@ const run = (tool: string, ...args: string[]) =>
     ({ stdout, stderr }) => stdout + stderr,
   )
 
-test('the types hold', async () => expect(await run('tsc')).toBe(''), 120_000)
+test('the types are correct', async () => expect(await run('tsc')).toBe(''), 120_000)
 
-test('style and format are as agreed (npm run fix mends most)', async () =>
+test('style and format are correct (npm run fix fixes most)', async () =>
   expect(await run('biome', 'check', '--error-on-warnings')).toBe(''))

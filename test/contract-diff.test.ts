@@ -13,7 +13,7 @@ const parameter = (name: string) => [
 ]
 const schema = (name: string) => ['components', 'schemas', name]
 
-/** What breaks after the value at that path has become another one, or none. */
+/** The breaking changes after the value at that path is replaced or removed. */
 function after(path: (string | number)[], value?: unknown): string[] {
   const now = read()
   let at = now as unknown as Record<string | number, unknown>
@@ -24,7 +24,7 @@ function after(path: (string | number)[], value?: unknown): string[] {
   return breakingChanges(read(), now)
 }
 
-test('nothing breaks where something is added', () => {
+test('additions break nothing', () => {
   expect(after(['paths', '/api/v2/owners'], { get: { operationId: 'listOwners', responses: {} } })).toEqual([])
   expect(after([...schema('Housing'), 'properties', 'owner'], { type: 'string' })).toEqual([])
   expect(after([...schema('HousingInput'), 'properties', 'owner'], { type: 'string' })).toEqual([])

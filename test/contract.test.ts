@@ -18,12 +18,12 @@ const app = await createServer({
   version,
 })
 
-test('openapi.json is the contract that is served (npm run openapi writes it anew)', async () => {
+test('openapi.json is the contract that is served (npm run openapi updates it)', async () => {
   const { body } = await app.inject('/openapi.json')
   await expect(`${JSON.stringify(JSON.parse(body), null, 2)}\n`).toMatchFileSnapshot('../openapi.json')
 })
 
-test('it lints without findings', async () => {
+test('the contract passes the linter', async () => {
   const lint = promisify(execFile)('node_modules/.bin/redocly', ['lint', '--format=json', 'openapi.json'], {
     cwd: root,
   })
@@ -31,7 +31,7 @@ test('it lints without findings', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ totals: { errors: 0, warnings: 0 }, problems: [] })
 })
 
-test('each operation has an id of its own, a summary, a tag, and an example', async () => {
+test('each operation has a unique id, a summary, a tag and an example', async () => {
   const paths = app.swagger().paths as unknown as Record<string, Record<string, Operation>>
   const operations = Object.values(paths).flatMap((path) => Object.values(path))
   const ids = operations.map(({ operationId }) => operationId)

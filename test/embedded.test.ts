@@ -8,14 +8,14 @@ import { openDatabase } from '../src/database/open.ts'
 import { ownFolder } from './support/api.ts'
 import { run, serve, start } from './support/program.ts'
 
-/** A copy of a migrated folder; ends with the test. */
+/** A copy of a migrated folder; it is deleted at the end of the test. */
 async function dataFolder(): Promise<string> {
   const { settings, drop } = await ownFolder()
   onTestFinished(drop)
   return settings.folder
 }
 
-/** All of it that is judged before Postgres sees it: the files without their bulk. */
+/** A copy with only the files that are checked before Postgres starts. */
 async function skeleton(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   onTestFinished(() => rm(folder, { recursive: true }))
@@ -50,7 +50,7 @@ const post = (url: string) =>
 vi.setConfig({ testTimeout: 120_000 })
 
 describe('a folder that another process uses', () => {
-  test('is refused at once, with the pid of that process, and is free once it is killed', async () => {
+  test('is rejected at once with the pid of that process, and is free once that process is killed', async () => {
     const DATA_DIR = await dataFolder()
     const first = await serve({ env: { DATA_DIR } })
     const before = await content(DATA_DIR)
@@ -70,7 +70,7 @@ describe('a folder that another process uses', () => {
     expect(existsSync(join(DATA_DIR, 'holder.pid'))).toBe(false)
   })
 
-  test('is recognised under another name, too', async () => {
+  test('is recognised under another path too', async () => {
     const folder = await dataFolder()
     const holder = await openDatabase({ kind: 'embedded', folder })
     onTestFinished(() => holder.close())
@@ -80,7 +80,7 @@ describe('a folder that another process uses', () => {
   })
 })
 
-test('what was acknowledged survives a kill in the midst of writes', async () => {
+test('acknowledged writes survive a kill in the middle of other writes', async () => {
   const DATA_DIR = await dataFolder()
   const first = await serve({ env: { DATA_DIR } })
   const acknowledged: number[] = []
@@ -104,7 +104,7 @@ test('what was acknowledged survives a kill in the midst of writes', async () =>
   expect((await post(second.url)).status).toBe(201)
 })
 
-test('a first start that was cut off is begun anew, also on a volume of its own', async () => {
+test('after a kill during the first start the next one starts over, also at the root of a volume', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const DATA_DIR = join(folder, 'data')
@@ -117,7 +117,7 @@ test('a first start that was cut off is begun anew, also on a volume of its own'
   expect((await post(second.url)).status).toBe(201)
 })
 
-describe('a folder that cannot be used is refused with a sentence, and left as it is:', () => {
+describe('a folder that cannot be used is rejected with a clear message and left unchanged:', () => {
   const postgres = (path: string) => (folder: string) => join(folder, 'postgres', path)
   const remove = (path: string) => (folder: string) => rm(postgres(path)(folder), { recursive: true })
   const marker = (text: string) => (folder: string) => writeFile(join(folder, 'sample-api.json'), text)
@@ -166,7 +166,7 @@ describe('a folder that cannot be used is refused with a sentence, and left as i
     expect(await content(folder)).toEqual(before)
   })
 
-  test('its content is garbage where only Postgres itself can tell', async () => {
+  test('it contains garbage that only Postgres can detect', async () => {
     const folder = await dataFolder()
     const file = postgres('global/pg_control')(folder)
     await writeFile(file, (await readFile(file)).fill(0xa5, 32, 512))
@@ -175,7 +175,7 @@ describe('a folder that cannot be used is refused with a sentence, and left as i
     expect(await content(folder)).toEqual(before)
   })
 
-  test('it is that of something else', async () => {
+  test('it belongs to something else', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     await writeFile(join(folder, 'thesis.txt'), 'years of work')

@@ -23,7 +23,7 @@ afterAll(async () => {
   await drop()
 })
 
-/** Runs these Flyway commands in one go; rejects with its output where it fails. */
+/** Runs the Flyway commands in one call; rejects with its output if it fails. */
 async function flyway(...commands: string[]): Promise<void> {
   const args = [
     `-url=jdbc:postgresql://${host}:${port}/${name}`,
@@ -49,21 +49,21 @@ await emptied()
 await ours()
 const expected = await state()
 
-test('Flyway goes first: our runner finds nothing to do, and would have left the same', async () => {
+test('after Flyway, our runner finds nothing to do, and the result is the same as ours', async () => {
   await emptied()
   await flyway('migrate', 'validate')
   expect(await ours()).toEqual([])
   expect(await state()).toEqual(expected)
 }, 120_000)
 
-test('ours goes first: Flyway finds nothing to do, and all of it valid', async () => {
+test('after our runner, Flyway finds nothing to do and everything valid', async () => {
   await emptied()
   await ours()
   await flyway('migrate', 'validate')
   expect(await state()).toEqual(expected)
 }, 120_000)
 
-test('both at once on a new database leave what one alone would', async () => {
+test('both at once on a new database leave the same result as one alone', async () => {
   await emptied()
   const running = flyway('migrate', 'validate')
   const connected = "select from pg_stat_activity where datname = current_database() and application_name like '%JDBC%'"
@@ -77,7 +77,7 @@ test('both at once on a new database leave what one alone would', async () => {
   expect(await state()).toEqual(expected)
 }, 120_000)
 
-test('a database of the Python version goes on with Flyway after its repair, and then with ours', async () => {
+test('after repair, Flyway migrates a database of the Python version, and our runner accepts it', async () => {
   await emptied()
   await database.withClient((client) => makePredecessor(client, { schemaByFlyway: true }))
   await flyway('repair', 'migrate', 'validate')

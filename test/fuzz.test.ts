@@ -85,7 +85,7 @@ const hostile = fc.constantFrom(
 const anyText = fc.oneof(hostile, fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ maxLength: 60 }))
 const anyValue = fc.oneof(anyText, fc.jsonValue({ maxDepth: 3 }), fc.double(), fc.maxSafeInteger())
 
-/** Values that a schema allows, mostly. */
+/** Values that a schema mostly allows. */
 function valid(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.$ref) return valid(contract.components.schemas[schema.$ref.split('/').at(-1) as string])
   if (schema.enum) return fc.constantFrom(...schema.enum)
@@ -105,7 +105,7 @@ function valid(schema: Schema): fc.Arbitrary<unknown> {
   return fc.string({ minLength: 1, maxLength: 8 })
 }
 
-/** What is allowed with one member changed, taken away or added; or anything at all. */
+/** A valid value with one member changed, removed or added; or any value at all. */
 function nearly(schema: Schema): fc.Arbitrary<unknown> {
   const changed = fc
     .tuple(valid(schema), anyText, anyValue)
@@ -125,17 +125,17 @@ const either = (schema: Schema, sane: boolean) =>
 const map = <T, R>(of: Record<string, T>, change: (value: T) => R) =>
   Object.fromEntries(Object.entries(of).map(([name, value]) => [name, change(value)]))
 
-/** A parameter's examples stand beside its schema. */
+/** The schema of a parameter, with the examples that the contract lists beside it. */
 const schemaOf = ({ schema, example, examples = {} }: Parameter): Schema => {
   const all = [...(example === undefined ? [] : [example]), ...Object.values(examples).map(({ value }) => value)]
   return all.length > 0 ? { ...schema, examples: all } : schema
 }
 
-/** Requests to an operation: all right, or with something wrong here and there. */
+/** Requests to an operation: valid ones if `sane`, otherwise with some mistakes. */
 function requests(operation: Operation, sane: boolean) {
   const record = (place: string) => {
     const parameters = (operation.parameters ?? []).filter(
-      // No cursor can be made up.
+      // A valid cursor cannot be made up.
       (parameter) => parameter.in === place && !(sane && parameter.name === 'cursor'),
     )
     const required = parameters.filter((parameter) => parameter.required).map(({ name }) => name)
@@ -161,7 +161,7 @@ function requests(operation: Operation, sane: boolean) {
 const encode = (value: unknown) => encodeURIComponent(String(value).toWellFormed())
 const isHeader = (value: unknown) => /^[\t\x20-\x7e\x80-\xff]*$/.test(String(value))
 
-test('whatever is sent, the answer is one that the contract has for it, and never a 5xx', async () => {
+test('whatever is sent, the answer is one that the contract describes, and never a 5xx', async () => {
   await app.inject({ method: 'PUT', url: '/api/v2/housing-types/TNH', payload: { description: 'Townhouse' } })
   await sql`select setval('housing.housing_id_seq', 3)`.execute(db)
   const seen = new Map<string, number>()
@@ -172,7 +172,7 @@ test('whatever is sent, the answer is one that the contract has for it, and neve
         const { operation, extra, mangle } = request
         await sql`insert into housing.housing (id, address, street, city, postal_code, housing_type_id)
           select id, '1', 'Main St', 'Victoria', 'V8V 1A1', 1 from generate_series(1, 3) id
-          on conflict do nothing`.execute(db) // what was deleted before
+          on conflict do nothing`.execute(db) // brings back what earlier requests deleted
         const path = operation.path.replace(/\{(\w+)\}/g, (_, name) => encode(request.path[name]))
         const query = [...Object.entries(request.query), ...(extra ? [extra] : [])].map((pair) =>
           pair.map(encode).join('='),
@@ -192,7 +192,7 @@ test('whatever is sent, the answer is one that the contract has for it, and neve
         const { statusCode: status } = answer
         seen.set(`${operation.method} ${operation.path} ${status}`, 1)
         expect(status, answer.body).toBeLessThan(500)
-        // An empty or odd path parameter makes another path, which is not this operation's.
+        // An empty or odd path parameter changes the path, so that it is no longer one of this operation.
         if (Object.values(request.path).some((value) => encode(value) === '' || encode(value).startsWith('.'))) return
         expect(Object.keys(operation.responses), answer.body).toContain(String(status))
         const [media] = Object.keys(operation.responses[status]?.content ?? {})
@@ -217,7 +217,7 @@ test('whatever is sent, the answer is one that the contract has for it, and neve
     ),
     { numRuns: 2500, seed: 20261123 },
   )
-  // Each operation has been seen to succeed, and to refuse.
+  // Each operation has succeeded at least once.
   for (const { method, path } of operations) {
     const statuses = [...seen.keys()]
       .filter((key) => key.startsWith(`${method} ${path} `))

@@ -19,7 +19,7 @@ const { settings, url, drop } = await ownDatabase()
 const database = await openDatabase(settings)
 await bringUpOnce(database, readMigrations())
 const { db } = database
-/** The same database, asked for each thing by itself. */
+/** The same database, with one query for each request. */
 const plainDb: Database = new Kysely({
   dialect: new PostgresDialect({
     pool: reliable(openPool(settings as Parameters<typeof openPool>[0])),
@@ -63,7 +63,7 @@ const post = (street: string, housing_type = 'SFD') => api.post('/api/v2/housing
 const postVersion1 = (street: string, housing_type_id = 2) =>
   api.post('/api/v1/housing/', { ...house, street, housing_type_id })
 
-/** What each insert does for every row of it. */
+/** Runs the body for every row before it is inserted. */
 async function onInsert(body: string): Promise<void> {
   await other.query(`
     create or replace function judge() returns trigger language plpgsql as $$ begin ${body}; return new; end $$;
@@ -71,7 +71,7 @@ async function onInsert(body: string): Promise<void> {
 }
 const stored = async () => (await other.query('select id, street from housing.housing order by id')).rows
 
-test('4,000 lookups at once are answered byte for byte as each alone', async () => {
+test('4,000 lookups at once get the same answers, byte for byte, as each alone', async () => {
   const { rows } = await sql<{ id: number }>`
     insert into housing.housing (address, street, city, postal_code, housing_type_id)
     select i::text, 'Éire ' || i, 'Québec', (${codes}::text[])[1 + i * i % 60], 1 + i % 4
@@ -92,11 +92,11 @@ test('4,000 lookups at once are answered byte for byte as each alone', async () 
   for (const [i, answer] of answers.entries()) expect(told(answer), urls[i]).toBe(expected.get(urls[i] as string))
 }, 120_000)
 
-/** An answer without what differs each time. */
+/** An answer without the parts that differ each time. */
 const told = ({ statusCode, headers, body }: LightMyRequestResponse) =>
   [statusCode, headers.etag, headers.link, body.replace(/"request_id":"[^"]*"/, '')].join('\n')
 
-test('of houses created at once, those of an unknown type fail alone, and each client is told its own', async () => {
+test('of houses created at once only those of an unknown type fail, and each client gets its own back', async () => {
   const kinds = Array.from({ length: 600 }, (_, i) => (i % 20 === 7 ? 'unknown' : 'known'))
   const answers = await Promise.all(
     kinds.map((kind, i) =>
@@ -124,14 +124,14 @@ test('of houses created at once, those of an unknown type fail alone, and each c
   expect(rows[0].commits).toBeLessThan(good.length / 4)
 })
 
-test('a house that Postgres refuses for itself fails alone', async () => {
+test('a house that Postgres rejects fails alone', async () => {
   await onInsert(`if new.street = 'cursed' then raise exception 'no'; end if`)
   const answers = await Promise.all(['a', 'b', 'cursed', 'c', 'd'].map((street) => post(street)))
   expect(answers.map(({ statusCode }) => statusCode)).toEqual([201, 201, 500, 201, 201])
   expect((await stored()).map(({ street }) => street).sort()).toEqual(['a', 'b', 'c', 'd'])
 })
 
-test('where the connection is lost, the outcome is unknown, and nothing is tried again', async () => {
+test('if the connection is lost the outcome is unknown, and nothing is tried again', async () => {
   await onInsert('perform pg_sleep(3)')
   const answers = Promise.all(['a', 'b', 'c'].map((street) => post(street)))
   const inserting = `select pid from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`
@@ -150,13 +150,13 @@ test('where the connection is lost, the outcome is unknown, and nothing is tried
   expect((await post('d')).statusCode).toBe(201)
 })
 
-/** The function alone, which does not wait for those who insert. */
+/** Replaces only the function, which does not wait for running inserts. */
 const onceMore = (body: string) =>
   other.query(
     `create or replace function judge() returns trigger language plpgsql as $$ begin ${body}; return new; end $$`,
   )
 
-test('a client always reads what it wrote', async () => {
+test('a client always reads its own writes', async () => {
   const requests = async (client: number) => {
     for (let i = 0; i < 10; i++) {
       const written = any([post, postVersion1])(`${client}-${i}`)
@@ -174,7 +174,7 @@ test('a client always reads what it wrote', async () => {
   await Promise.all(Array.from({ length: 40 }, (_, client) => requests(client)))
 }, 120_000)
 
-test('once ten thousand wait, the next is refused at once, and these are answered', async () => {
+test('once ten thousand lookups wait, the next one is rejected at once and the others are answered', async () => {
   const { id } = (await post('a')).json()
   await other.query('begin; lock table housing.housing')
   const waiting = Array.from({ length: 10_000 }, () => findHousing(db, id))
@@ -193,7 +193,7 @@ test('a connection whose prepared statements are gone is replaced', async () => 
     Array.from({ length: 10 }, () =>
       db.transaction().execute(async (connection) => {
         await sql`deallocate all`.execute(connection)
-        await sql`select pg_sleep(0.5)`.execute(connection) // so that each has a connection of its own
+        await sql`select pg_sleep(0.5)`.execute(connection) // long enough for each to get its own connection
       }),
     ),
   )
@@ -202,16 +202,16 @@ test('a connection whose prepared statements are gone is replaced', async () => 
   expect((await post('b')).statusCode).toBe(201)
 })
 
-test('a read whose connection is killed is asked again, a write is of unknown outcome', async () => {
+test('a read whose connection is killed is sent again, a write reports an unknown outcome', async () => {
   const { id } = (await post('a')).json()
   const kill = async () => {
-    await other.query('select pg_stat_clear_snapshot()') // within a transaction it would stay the same
+    await other.query('select pg_stat_clear_snapshot()') // otherwise the view does not change within a transaction
     return other.query(`select pg_terminate_backend(pid) from pg_stat_activity
       where application_name = 'sample-api' and wait_event_type = 'Lock'`)
   }
   const whileKilled = async (ask: () => Promise<LightMyRequestResponse>) => {
     await other.query('begin; lock table housing.housing')
-    const answer = ask().then((answer) => answer) // which sends it
+    const answer = ask().then((answer) => answer) // `then` sends it
     await expect.poll(async () => (await kill()).rowCount).toBeGreaterThan(0)
     await other.query('rollback')
     return answer
@@ -223,7 +223,7 @@ test('a read whose connection is killed is asked again, a write is of unknown ou
   expectProblem(await whileKilled(() => post('c')), 503, 'outcome-unknown')
 })
 
-test('a full disk, or too little memory, is told as what it is', async () => {
+test('a full disk is reported as such; too little memory, or a lock timeout, as unavailable', async () => {
   const failing = async (code: string) => {
     await other.query(`create or replace function housing.fail() returns trigger language plpgsql as
       $$ begin raise exception 'no' using errcode = '${code}'; end $$;
@@ -241,7 +241,7 @@ test('a full disk, or too little memory, is told as what it is', async () => {
   }
 })
 
-test('on a server that has become a standby writes are refused, reads go on, and it is not ready', async () => {
+test('on a server that has become a standby, writes are rejected, reads go on, and the API is not ready', async () => {
   const { id } = (await post('a')).json()
   const name = new URL(url).pathname.slice(1)
   const readOnly = async (value: string) => {
@@ -254,7 +254,7 @@ test('on a server that has become a standby writes are refused, reads go on, and
   expectProblem(await post('b'), 503, 'unavailable')
   expectProblem(await api.delete(`/api/v2/housing/${id}`, { 'if-match': '*' }), 503, 'unavailable')
   await other.query(`alter database ${name} reset default_transaction_read_only`)
-  // Each write that is refused takes the connection with it that was to the standby.
+  // Each rejected write also closes its connection to the standby.
   await expect.poll(async () => (await post('c')).statusCode).toBe(201)
   await expect.poll(async () => (await api.get('/readyz')).statusCode).toBe(200)
 })

@@ -29,7 +29,7 @@ afterAll(async () => {
 
 type Kind = 'listening' | 'others'
 
-/** A line to the server that can be held up: nothing more comes from there, on connections that listen or on others. */
+/** A proxy to the server that can hold back what the server sends, on listening connections or on the others. */
 async function openLine(outlet: (to: Socket) => Writable = (to) => to) {
   const pairs: { kind: Kind; from: Socket; to: Writable }[] = []
   const server = createServer((client) => {
@@ -53,7 +53,7 @@ async function openLine(outlet: (to: Socket) => Writable = (to) => to) {
   }
 }
 
-/** Passes on every message of the server but notices, as poolers do that share connections between transactions. */
+/** Passes on every message of the server except notices, as a pooler that shares connections between transactions. */
 function withoutNotices(to: Socket): Writable {
   let bytes = Buffer.alloc(0)
   const filter = new Transform({
@@ -69,7 +69,7 @@ function withoutNotices(to: Socket): Writable {
   return filter
 }
 
-/** An API that reaches the server at this port, and what it says about listening. */
+/** An API that reaches the server at this port, and its messages about listening. */
 async function startApi(port = settings.port) {
   const database = await openDatabase({ ...settings, port })
   const said: string[] = []
@@ -87,7 +87,7 @@ const describe = (description: string) =>
 
 const description = async (app: FastifyInstance) => (await app.inject(`${types}/COP`)).json().description
 
-/** Whether it answers while nobody can read the table. */
+/** Whether it answers while the table is locked. */
 async function answersFromMemory(app: FastifyInstance): Promise<boolean> {
   await app.inject(types)
   await sql.query('begin; lock table housing.housing_types in access exclusive mode')
@@ -101,7 +101,7 @@ async function answersFromMemory(app: FastifyInstance): Promise<boolean> {
 const inMemory = (app: FastifyInstance, expected = true) =>
   expect.poll(() => answersFromMemory(app), soon).toBe(expected)
 
-/** Of the whole database: connections that there are stay. */
+/** Allows or rejects new connections to the database; existing ones stay. */
 async function allowConnections(allow: boolean): Promise<void> {
   const client = new pg.Client(inject('serverUrl'))
   await client.connect()
@@ -119,7 +119,7 @@ const listeners = async () => {
 const begins = 'Hears of changes to housing_types, and answers them from memory'
 const ends = expect.stringMatching(/^Hears of no changes to housing_types, and reads them for each answer: ./)
 
-test('while the killed listening connection is not replaced no answer is stale, and then memory is used again', async () => {
+test('without its listening connection no answer is stale, and with a new one memory is used again', async () => {
   const { app, said } = await startApi()
   await inMemory(app)
   onTestFinished(() => allowConnections(true))
@@ -138,13 +138,13 @@ test('while the killed listening connection is not replaced no answer is stale, 
   expect(said).toEqual([begins, ends, begins])
 })
 
-test('a listening connection that died silently is not relied on', async () => {
+test('a listening connection that died silently is not trusted', async () => {
   const line = await openLine()
   const { app } = await startApi(line.port)
   await inMemory(app)
   line.hold('listening')
   await describe('Behind its back')
-  // Sooner than the connection itself is found to be dead.
+  // Sooner than the dead connection itself is detected.
   await expect.poll(() => description(app), { timeout: 4000 }).toBe('Behind its back')
   await describe('Once more')
   expect(await description(app)).toBe('Once more')
@@ -153,7 +153,7 @@ test('a listening connection that died silently is not relied on', async () => {
   expect(await description(app)).toBe('Once more')
 })
 
-test('what was read before a change is not kept when it arrives after the notice of that change', async () => {
+test('types read before a change are not kept if they arrive after the notice of that change', async () => {
   const line = await openLine()
   const { app } = await startApi(line.port)
   await inMemory(app)
@@ -164,7 +164,7 @@ test('what was read before a change is not kept when it arrives after the notice
     reading = description(app) // until it is no longer answered from memory
   while (await Promise.race([reading.then(() => true), sleep(200, false)]))
   await describe('After')
-  await sleep(300) // enough for the notice
+  await sleep(300) // long enough for the notice
   line.release('others')
   await reading
   await inMemory(app)
@@ -191,7 +191,7 @@ test('the listening connection ends with the API', async () => {
   expect(said).toEqual([begins])
 })
 
-test('an absent server is waited for without a word', async () => {
+test('while the server is absent nothing is said about listening', async () => {
   const { app, said } = await startApi(await freePort())
   expect((await app.inject(types)).statusCode).toBe(503)
   await sleep(1000)

@@ -10,7 +10,7 @@ const migrations = readMigrations()
 const newest = migrations.at(-1) as Migration
 const scripts = migrations.map(({ script }) => script)
 
-/** What the tests do with a database of their own; it ends with the file. */
+/** A new database, and what the tests do with it; it is dropped after the test file. */
 async function open(backend: string) {
   const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
   const database = await openDatabase(settings)
@@ -22,7 +22,7 @@ async function open(backend: string) {
   return {
     settings,
     query,
-    /** Migrates, and gives what was said. */
+    /** Migrates, and returns what was reported. */
     migrate: async (wanted = migrations) => {
       const said: string[] = []
       await bringUpOnce(database, wanted, { report: (line) => said.push(line) })
@@ -32,7 +32,7 @@ async function open(backend: string) {
     history: () => database.withClient(history),
     makePredecessor: (schemaByFlyway = true) =>
       database.withClient((client) => makePredecessor(client, { schemaByFlyway })),
-    /** All that a refused migration must leave alone: the schema, and the very rows of the history. */
+    /** Everything that a rejected migration must leave unchanged: the schema, and the very rows of the history. */
     state: async () => {
       const [found] = await query("select to_regclass('housing.flyway_schema_history') as history")
       const rows = found.history && (await query('select ctid, xmin, * from housing.flyway_schema_history'))
@@ -110,7 +110,7 @@ describe.each(['embedded', 'server'] as const)('on the back end %s', (backend) =
     },
   )
 
-  test('a script that fails is rolled back, and named with its line and SQLSTATE; those before it stay', async () => {
+  test('a failed script is rolled back and reported with its line and SQLSTATE; those before it stay', async () => {
     const broken = migration('9.1', 'create table housing.half ();\n-- é\nselect * from nothing;\nselect 1')
     const fine = migration('9.0', 'create table housing.whole ();')
     await expect(db.migrate([...migrations, fine, broken])).rejects.toThrow(
@@ -152,21 +152,21 @@ describe('the tables of the Python version', () => {
   })
 })
 
-describe('a schema that is there already', () => {
-  test('is used if it is empty, and then no row says that it was made', async () => {
+describe('a schema that already exists', () => {
+  test('is used if it is empty, and no row says that it was created', async () => {
     await db.query('create schema housing')
     await db.migrate()
     expect(await db.history()).toEqual(rows())
   })
 
-  test('is empty also with an extension in it', async () => {
+  test('counts as empty even with an extension in it', async () => {
     await db.query('create schema housing; create extension citext schema housing')
     await db.migrate()
     expect(await db.history()).toEqual(rows())
   })
 
   test.each(['table x ()', 'view x as select 1', 'sequence x', 'type x as enum ()', 'domain x as text'])(
-    'is refused if it holds a %s and no history',
+    'is rejected if it contains a %s and no history',
     async (thing) => {
       await db.query(`create schema housing create table keep (); create ${thing.replace('x', 'housing.x')}`)
       await db.query('drop table housing.keep')
@@ -176,7 +176,7 @@ describe('a schema that is there already', () => {
     },
   )
 
-  test('is refused if it holds a function and no history', async () => {
+  test('is rejected if it contains a function and no history', async () => {
     await db.query("create schema housing; create function housing.f() returns int language sql as 'select 1'")
     await expect(db.migrate()).rejects.toThrow(/^The schema housing has content/)
   })
@@ -216,7 +216,7 @@ describe('a history that disagrees with the files', () => {
       "delete from housing.flyway_schema_history where version = '1.1.0'",
       'V1.1.0__find_by_postal_code.sql was never applied',
     ],
-  ])('by %s is refused, naming the file, and nothing changes', async (_what, change, message) => {
+  ])('by %s is rejected with the name of the file, and nothing changes', async (_what, change, message) => {
     await db.migrate()
     await db.query(change)
     const state = await db.state()
@@ -226,7 +226,7 @@ describe('a history that disagrees with the files', () => {
     expect(await db.state()).toEqual(state)
   })
 
-  test('in several ways is refused with all of them at once', async () => {
+  test('in several ways is rejected with all of them at once', async () => {
     await db.migrate()
     await db.query(set("checksum = 7, description = 'x'"))
     await db.query(add("'99', 'x', 'SQL', 'V99__x.sql', 7"))
@@ -250,13 +250,13 @@ describe("Flyway's other rows", () => {
     expect(await db.migrate()).toEqual([])
   })
 
-  test('BASELINE above all that this release knows is refused', async () => {
+  test('BASELINE at a version newer than this release is rejected', async () => {
     await db.makePredecessor(false)
     await db.query(`update housing.flyway_schema_history set version = '99', type = 'BASELINE', script = 'base'`)
     await expect(db.migrate()).rejects.toThrow('The database is at 99 (base), newer than this release')
   })
 
-  test('DELETE: the script counts as not applied, whether its file is there or not', async () => {
+  test('DELETE: the script counts as not applied, whether or not its file exists', async () => {
     const extra = migration('9', 'create table if not exists housing.extra ()')
     await db.migrate([...migrations, extra])
     await db.query(`insert into housing.flyway_schema_history
@@ -281,7 +281,7 @@ describe('two migrators at once', () => {
     expect(await db.catalog()).toEqual(cleanCatalog)
   })
 
-  test('the second one waits for whoever holds the lock, and says so', async () => {
+  test('the second one waits for the lock and says so', async () => {
     const holder = await openDatabase(db.settings)
     onTestFinished(() => holder.close())
     let waiting: Promise<string[]> | undefined
@@ -298,7 +298,7 @@ describe('two migrators at once', () => {
   })
 })
 
-test('a role may migrate that owns the schema and cannot create one; without a schema it is told what it lacks', async () => {
+test('a role that owns the schema may migrate; without a schema the error says which right it lacks', async () => {
   const role = `migrator_${process.pid}`
   const asRole = await openDatabase({ ...db.settings, user: role, password: 'secret' } as typeof db.settings)
   await db.query(`create role ${role} login password 'secret'`)
@@ -315,7 +315,7 @@ test('a role may migrate that owns the schema and cannot create one; without a s
   await db.query(`drop owned by ${role}; drop role ${role}`)
 })
 
-test('a house carries its version and its times, also when it is written by SQL', async () => {
+test('a house has its version and its times even if it is written by SQL', async () => {
   await db.migrate()
   const read = async () =>
     (
@@ -341,7 +341,7 @@ test('a house carries its version and its times, also when it is written by SQL'
   expect(fourth.updated_at > third.updated_at && fourth.updated_at < '2900').toBe(true)
 })
 
-test('the times of a house grow with its versions, also where the later of two transactions commits first', async () => {
+test('the times of a house grow with its versions, even if the later of two transactions commits first', async () => {
   await db.migrate()
   await db.query(`insert into housing.housing (address, street, city, postal_code, housing_type_id)
     values ('735', 'Broughton Street', 'Victoria', 'V8W 3H2', 4)`)

@@ -32,14 +32,14 @@ await sql`
   from generate_series(1, 200000) i`.execute(db)
 await sql`analyze housing.housing`.execute(db)
 
-/** The same, but asked by the batch. */
+/** The same database, with queries gathered into batches. */
 const batching: Database = new Kysely({
   dialect: new PostgresDialect({ pool }),
   log: ({ query }) => void sent.push(query),
 })
 gatherFor(batching)
 
-/** How Postgres would answer the statement that the function sends. */
+/** The plan of Postgres for the statement that the function sends. */
 async function plan(send: (db: Database) => Promise<unknown>, on = db): Promise<string> {
   sent.length = 0
   await send(on)
@@ -57,7 +57,7 @@ const filters: [Filters, string][] = [
   [{ q: '12345' }, 'housing_by_words'],
 ]
 
-test.each(filters)('the filter %j alone is answered by its index', async (filters, index) => {
+test.each(filters)('the filter %j alone uses its index', async (filters, index) => {
   const condition = await resolve(db, filters)
   const found = await plan((db) => listHousing(db, { condition, sort: 'id', limit: 101 }))
   expect(found).toContain(index)
@@ -78,7 +78,7 @@ test.each(sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))(
   },
 )
 
-test('a lookup by id or by postal code reads what it answers, also in a batch', async () => {
+test('a lookup by id or by postal code uses an index, also in a batch', async () => {
   const byId = (db: Database) => findHousing(db, 17)
   const byPostalCode = (db: Database) => findHousingByPostalCode(db, { postalCode: 'V8V 1A1', limit: 100 })
   expect(await plan(byId)).toContain('housing_pkey')

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = readFileSync(`${root}/README.md`, 'utf8')
 const { app } = await startApi()
 
-test('the curl session of the README goes as it says', async () => {
+test('the curl session in the README gives the answers that it shows', async () => {
   let replayed = 0
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
   for (const [, block = ''] of readme.matchAll(/```console\n(.*?)```/gs))
@@ -29,14 +29,14 @@ const withoutLuck = (text: string) =>
     .replace(/"\d{4}-\d\d-\d\dT[^"]*"/g, '"<time>"')
     .replace(/"request_id":"[^"]*"/g, '"request_id":"…"')
 
-test('the table of settings is what the program reads', () => {
+test('the table of settings in the README lists what the program reads', () => {
   const rows = Object.entries(settings).map(([name, { default: value, meaning }]) => {
     return `| \`${name}\` | ${value === '' ? '–' : `\`${value}\``} | ${meaning} |`
   })
   expect(readme).toContain(`| Variable | Default | Meaning |\n|---|---|---|\n${rows.join('\n')}\n\n`)
 })
 
-test('every file that the papers name exists', () => {
+test('every file that the documents name exists', () => {
   for (const paper of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']) {
     const text = readFileSync(`${root}/${paper}`, 'utf8')
     const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|test|db|bench|scripts)\/[\w./-]*\w)`/g)].map(

@@ -17,7 +17,7 @@ const count = async (url: string) => {
   return (page as { total: number }).total
 }
 
-test('on a server, an answer that a crash cut off after the commit is given to the repetition', async () => {
+test('on a server, a retry gets the answer that a crash cut off after the commit', async () => {
   const { url: database, drop } = await ownDatabase()
   onTestFinished(drop)
   const proxy = await startProxy(Number(new URL(database).port))
@@ -44,7 +44,7 @@ test('on a server, an answer that a crash cut off after the commit is given to t
   expect(await count(url)).toBe(1)
 })
 
-test('embedded, a kill at any instant leaves each key done once or not at all, and the repetition settles it', async () => {
+test('embedded, a kill at any instant leaves each key done once or not at all, and a retry completes it', async () => {
   const { settings, drop } = await ownFolder()
   onTestFinished(drop)
   const env = { DATA_DIR: settings.folder }

@@ -37,7 +37,7 @@ test.each([
   ['too many small headers', `GET / HTTP/1.1\r\n${host}${'A: b\r\n'.repeat(9000)}\r\n`, 431],
   ['a URL that is far too long', `GET /${'x'.repeat(17000)} HTTP/1.1\r\n${host}\r\n`, 431],
   ['nonsense after a request', `GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n`, 400],
-])('%s is a problem, and the end of the connection', async (_what, bytes, status) => {
+])('%s gets a problem document, and the connection is closed', async (_what, bytes, status) => {
   const answer = await exchange(port, Buffer.from(bytes, 'latin1'))
   expect(statusOf(answer)).toBe(status)
   for (const header of [
@@ -79,7 +79,7 @@ test.each([
   expect(answer).toContain('\r\nx-request-id: ')
 })
 
-test('who sends too much gets to read so, and can go on', async () => {
+test('a client that sends too much can read the answer, and can go on', async () => {
   const url = `http://127.0.0.1:${port}`
   for (let round = 0; round < 5; round++) {
     const send = (path: string, headers = {}) =>
@@ -91,7 +91,7 @@ test('who sends too much gets to read so, and can go on', async () => {
   }
 })
 
-test('pipelined requests are answered in their order', async () => {
+test('pipelined requests are answered in order', async () => {
   const paths = ['/livez', '/api/v2/housing-types/SFD', '/nope', '/api/v1/housing_type/COP', '/']
   const answers = await exchange(
     port,
@@ -102,7 +102,7 @@ test('pipelined requests are answered in their order', async () => {
   ])
 })
 
-test('a client that goes away in the middle of a request leaves a line, and nothing else', async () => {
+test('a client that goes away in the middle of a request leaves one log line and nothing else', async () => {
   lines.length = 0
   const socket = connect(port, '127.0.0.1')
   socket.write(`${post}Content-Length: 100\r\n\r\n{`)
@@ -113,7 +113,7 @@ test('a client that goes away in the middle of a request leaves a line, and noth
   expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200)
 })
 
-/** Opens a connection, sends that, and then a byte every now and then; gives the answer once the server has closed it. */
+/** Opens a connection, sends `start`, then `drip` again and again; returns the answer once the server closes it. */
 async function dawdle(start: string, drip = ''): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(start)
@@ -122,13 +122,13 @@ async function dawdle(start: string, drip = ''): Promise<string> {
   socket.setEncoding('latin1').on('data', (text: string) => {
     answer += text
   })
-  socket.on('error', () => {}) // what still drips after the end
+  socket.on('error', () => {}) // from drips after the end
   await once(socket, 'close')
   clearInterval(timer)
   return answer
 }
 
-test('who dawdles is cut off within ten seconds, and 2,000 idle connections hinder nobody', async () => {
+test('slow clients are cut off within ten seconds, and 2,000 idle connections do not hinder others', async () => {
   const slow = Promise.all([
     dawdle(''),
     dawdle('GET / HT'),
@@ -140,7 +140,7 @@ test('who dawdles is cut off within ten seconds, and 2,000 idle connections hind
   ])
   const idle: Socket[] = []
   while (idle.length < 2000) {
-    // No more at once than wait to be accepted: the kernel forgets some of those.
+    // In batches, because the kernel drops some connections if too many wait to be accepted.
     const batch = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').resume())
     await Promise.all(batch.map((socket) => once(socket, 'connect')))
     idle.push(...batch)
@@ -151,7 +151,7 @@ test('who dawdles is cut off within ten seconds, and 2,000 idle connections hind
       method: 'POST',
       body: house,
       headers: { 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(5000), // while the idle ones still have four more seconds
+      signal: AbortSignal.timeout(5000), // the idle ones still have four more seconds
     })
     expect(answer.status).toBe(201)
   }

@@ -12,14 +12,14 @@ vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** A copy of the checkout as it is now, with the packages that are installed already. */
+/** A copy of the checkout as it is now, with the installed packages. */
 const cwd = await mkdtemp(join(tmpdir(), 'sample-api-'))
 const { stdout } = await promisify(execFile)('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
   cwd: root,
 })
 for (const file of stdout.split('\0').filter((name) => name !== '')) {
   await mkdir(dirname(join(cwd, file)), { recursive: true })
-  await cp(join(root, file), join(cwd, file)).catch(() => {}) // deleted, and not committed yet
+  await cp(join(root, file), join(cwd, file)).catch(() => {}) // deleted but not committed yet
 }
 await symlink(join(root, 'node_modules'), join(cwd, 'node_modules'))
 const { url: DATABASE_URL, drop } = await ownDatabase()
@@ -29,13 +29,13 @@ afterAll(async () => {
 })
 const env = { DATABASE_URL }
 
-/** The processes of its group that live; the dead whom nobody has taken notice of yet (state Z) do not count. */
+/** The running processes of its group; zombies (state Z) do not count. */
 async function left({ pid }: { pid: number }): Promise<string[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pgid=,stat=,args='])
   return stdout.split('\n').filter((line) => new RegExp(`^ *${pid} +[^Z ]`).test(line))
 }
 
-test('`npm start` builds and serves; SIGTERM to npm ends all of it, with exit code 0', async () => {
+test('`npm start` builds and serves; SIGTERM to npm ends every process, with exit code 0', async () => {
   const npm = await serve({ program: ['npm', 'start'], cwd, env, group: true })
   expect(npm.output.stderr).toContain('Building')
   expect((await fetch(`${npm.url}/api/v1/housing_type/`)).status).toBe(200)
@@ -53,7 +53,7 @@ test('a second `npm start` has nothing to build; Ctrl-C, which reaches npm and t
   expect(npm.output.stdout.match(/closing/g)).toHaveLength(1)
 })
 
-test('`npm run dev` starts again when the source changes, on the same embedded data', async () => {
+test('`npm run dev` restarts when the source changes, on the same embedded data', async () => {
   const { settings, drop } = await ownFolder()
   onTestFinished(drop)
   const npm = await serve({ program: ['npm', 'run', 'dev'], cwd, env: { DATA_DIR: settings.folder }, group: true })
@@ -68,8 +68,8 @@ test('`npm run dev` starts again when the source changes, on the same embedded d
   await expect.poll(() => left(npm), { timeout: 20_000 }).toEqual([])
 })
 
-describe('what npm is asked to do first', () => {
-  /** The commands that a stand-in for npm was given, and how the preparation ended. */
+describe('the preparation asks npm', () => {
+  /** The commands that a stand-in for npm received, and the exit code of the preparation. */
   async function prepare(npmExit = 0) {
     const bin = await mkdtemp(join(tmpdir(), 'sample-api-'))
     onTestFinished(() => rm(bin, { recursive: true }))
@@ -81,12 +81,12 @@ describe('what npm is asked to do first', () => {
   const built = () => utimes(join(cwd, 'dist/main.js'), 4e9, 4e9)
   const sources = ['src/main.ts', 'src', 'package-lock.json', 'scripts/build.mjs']
 
-  test('is nothing, where all is there', async () => {
+  test('for nothing if everything is up to date', async () => {
     await built()
     expect(await prepare()).toEqual({ code: 0, asked: [] })
   })
 
-  test.each(sources)('is to build, where %s is newer', async (source) => {
+  test.each(sources)('to build if %s is newer', async (source) => {
     await built()
     await utimes(join(cwd, source), 4e9 + 1, 4e9 + 1)
     expect(await prepare()).toEqual({ code: 0, asked: ['run --silent build'] })
@@ -94,7 +94,7 @@ describe('what npm is asked to do first', () => {
     await utimes(join(cwd, source), 1, 1)
   })
 
-  test('is to install with what the tests need, also for production, where the lockfile names something else', async () => {
+  test('to install if the lockfile has changed, with the packages for development even in production', async () => {
     await built()
     const lockfile = join(cwd, 'package-lock.json')
     await writeFile(

@@ -22,7 +22,7 @@ function health(env: NodeJS.ProcessEnv): Promise<{ code: unknown; stdout: string
   )
 }
 
-test.each(['127.0.0.1', '0.0.0.0', '::'])('health succeeds where an API on %s is ready', async (HOST) => {
+test.each(['127.0.0.1', '0.0.0.0', '::'])('health succeeds if an API on %s is ready', async (HOST) => {
   expect(await health({ HOST, PORT: port })).toEqual({
     code: 0,
     stdout: `Ready: http://127.0.0.1:${port}/readyz answers 200\n`,
@@ -30,7 +30,7 @@ test.each(['127.0.0.1', '0.0.0.0', '::'])('health succeeds where an API on %s is
   })
 })
 
-test('health fails where the API is not ready, and prints which check says so', async () => {
+test('health fails if the API is not ready, and prints which check failed', async () => {
   readiness.schema.ready = false
   onTestFinished(() => {
     readiness.schema.ready = true
@@ -42,7 +42,7 @@ test('health fails where the API is not ready, and prints which check says so', 
   )
 })
 
-test('health fails where nothing listens, and where nothing answers', async () => {
+test('health fails if nothing listens, or nothing answers', async () => {
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const { port } = silent.address() as { port: number }
@@ -52,6 +52,6 @@ test('health fails where nothing listens, and where nothing answers', async () =
   expect(await health({ PORT: `${port}` })).toMatchObject({ code: 1, stderr: expect.stringContaining('ECONNREFUSED') })
 })
 
-test('health has no other exit code, even where the settings are wrong', async () => {
+test('health has no other exit code, even if the settings are wrong', async () => {
   expect(await health({ PORT: 'x' })).toMatchObject({ code: 1, stderr: expect.stringContaining('PORT is "x"') })
 })

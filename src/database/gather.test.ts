@@ -7,7 +7,7 @@ import { gathered, gatherFor } from './gather.ts'
 const { db } = noDatabase
 gatherFor(db)
 
-/** A question whose batches are answered by the test: with each key itself, or with an error. */
+/** A question whose batches the test answers: with the keys themselves, or with an error. */
 function question() {
   const sent: { keys: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = []
   const ask = gathered({
@@ -19,7 +19,7 @@ function question() {
   return { ask: (key: number) => ask(db, key), sent, batches: () => sent.map(({ keys }) => keys) }
 }
 
-test('what is asked in one turn goes out at its end, together', async () => {
+test('questions asked in one turn are sent together at its end', async () => {
   const { ask, sent, batches } = question()
   const answers = [ask(1), ask(2)]
   expect(batches()).toEqual([])
@@ -29,7 +29,7 @@ test('what is asked in one turn goes out at its end, together', async () => {
   expect(await Promise.all(answers)).toEqual([1, 2])
 })
 
-test('nobody joins a batch that was sent, two are under way at most, and the next grows meanwhile', async () => {
+test('at most two batches are under way, and later questions join the next one, never one that was sent', async () => {
   const { ask, sent, batches } = question()
   const answers = [1, 2, 3, 4, 5, 6, 7, 8].map(ask)
   await turn()
@@ -52,7 +52,7 @@ test.each([
   new ConnectionLost(new QueryTimeout(5000)),
   new Unreachable(new Error('timeout exceeded when trying to connect')),
   Object.assign(new Error('canceling statement due to statement timeout'), { severity: 'ERROR', code: '57014' }),
-])('where the database hangs (%s), what waits is told at once', async (error) => {
+])('if the database hangs (%s), waiting questions fail at once', async (error) => {
   const { ask, sent, batches } = question()
   const answers = [1, 2, 3, 4, 5, 6, 7, 8].map((key) => ask(key).catch((reason) => reason))
   await turn()
@@ -66,7 +66,7 @@ test.each([
   expect(await Promise.all([...answers.slice(3, 6), next])).toEqual([4, 5, 6, 9])
 })
 
-test('where one batch fails, what waits goes on', async () => {
+test('if one batch fails, waiting questions are still asked', async () => {
   const { ask, sent } = question()
   const answers = [1, 2, 3, 4, 5, 6, 7].map((key) => ask(key).catch((reason) => reason))
   await turn()

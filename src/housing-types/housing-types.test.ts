@@ -21,7 +21,7 @@ test('all types are listed, and one is read by its code', async () => {
   expect((await api.get(`${types}/ASL`)).json()).toEqual({ code: 'ASL', description: 'Assisted Living' })
 })
 
-test('both reads carry an ETag of their content and answer 304', async () => {
+test('both reads have an ETag of their content and answer 304', async () => {
   for (const url of [types, `${types}/SFD`]) {
     const etag = String((await api.get(url)).headers.etag)
     expect(etag).toMatch(/^"[\w-]+"$/)
@@ -55,7 +55,7 @@ test('a type is added, replaced, used and deleted', async () => {
   expectProblem(await api.delete(`${types}/TNH`), 404, 'not-found')
 })
 
-test('preconditions are honoured where they are given', async () => {
+test('preconditions are honoured if they are given', async () => {
   const none = { 'if-none-match': '*' }
   expectProblem(await api.put(`${types}/TNH`, town, { 'if-none-match': 'x' }), 400, 'malformed-request')
   expectProblem(await api.delete(`${types}/TNH`, { 'if-none-match': 'x' }), 400, 'malformed-request')
@@ -75,7 +75,7 @@ test('preconditions are honoured where they are given', async () => {
   expect((await api.delete(`${types}/TNH`, { 'if-match': '*' })).statusCode).toBe(204)
 })
 
-test('of clients that add the same type only if it is not there, exactly one succeeds', async () => {
+test('of clients that add the same type only if it does not exist, exactly one succeeds', async () => {
   const racers = Array.from({ length: 10 }, (_, i) =>
     api.put(`${types}/TNH`, { description: `${i}` }, { 'if-none-match': '*' }),
   )
@@ -83,7 +83,7 @@ test('of clients that add the same type only if it is not there, exactly one suc
   expect(codes.sort()).toEqual([201, ...Array(9).fill(412)])
 })
 
-test('a code that is not three capital letters is a 404 to read and to delete, and a 422 to write', async () => {
+test('a code that is not three capital letters is a 404 for GET and DELETE, and a 422 for PUT', async () => {
   for (const code of ['sfd', 'SF', 'SFDX', 'S1D', '%00', 'SFD%20', 'ÄÖÜ']) {
     expectProblem(await api.get(`${types}/${code}`), 404, 'not-found')
     expectProblem(await api.delete(`${types}/${code}`), 404, 'not-found')
@@ -91,7 +91,7 @@ test('a code that is not three capital letters is a 404 to read and to delete, a
   }
 })
 
-test('what is wrong with a type is told', async () => {
+test('every error in a type is reported', async () => {
   expectProblem(await api.put(`${types}/TNH`, {}), 422, 'invalid-body', ['/description'])
   expectProblem(await api.put(`${types}/TNH`, { ...town, code: 'TNX' }), 422, 'invalid-body', ['/code'])
   expectProblem(await api.put(`${types}/TNH`, { ...town, id: 1 }), 422, 'invalid-body', ['/id'])

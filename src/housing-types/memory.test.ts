@@ -13,7 +13,7 @@ const soon = { timeout: 10_000 }
 
 const { app, db, database, settings } = await startApi()
 const unheard = await apiOver({ ...database, listen: () => new Notices() })
-// On a server a second process has connections of its own; a folder is for one process.
+// On a server a second process has its own connections; an embedded folder is for one process.
 const second = backend === 'server' ? await openDatabase(settings) : database
 const other = await apiOver(second)
 afterAll(async () => {
@@ -22,14 +22,14 @@ afterAll(async () => {
   if (second !== database) await second.close()
 })
 
-/** Whether it answers while nobody can read the table. */
+/** Whether it answers while the table is locked. */
 const answersFromMemory = (app: FastifyInstance) =>
   db.transaction().execute(async (tx) => {
     await sql`lock table housing.housing_types in access exclusive mode`.execute(tx)
     return Promise.race([app.inject(types).then(({ statusCode }) => statusCode === 200), sleep(500, false)])
   })
 
-/** Waits until it does; changes that it has not heard of yet would have it read first. */
+/** Waits until it answers from memory; after a change it has to read the table first. */
 const inMemory = (app: FastifyInstance) =>
   expect
     .poll(async () => {
@@ -43,24 +43,24 @@ const describe = (db: Database, description: string) =>
 
 const description = async (app: FastifyInstance) => (await app.inject(`${types}/COP`)).json().description
 
-/** Does the work while others read all the time. */
+/** Does the work while clients read all the time. */
 async function whileReading(work: () => Promise<void>): Promise<void> {
   let done = false
   const readers = [app, other].map(async (app) => {
     while (!done) {
       expect((await app.inject(types)).statusCode).toBe(200)
-      await setImmediate() // else nothing but reads would ever happen
+      await setImmediate() // otherwise nothing but reads would run
     }
   })
   await Promise.all([work().finally(() => (done = true)), ...readers])
 }
 
-test('types come from memory while their changes are heard of, and else from the database', async () => {
+test('types come from memory while the API is notified of changes, otherwise from the database', async () => {
   await inMemory(app)
   expect(await answersFromMemory(unheard)).toBe(false)
 })
 
-test('both answer the same bytes, with the same headers', async () => {
+test('memory and database give the same bytes, with the same headers', async () => {
   await sql`insert into housing.housing_types (code, description) values ('ß ', 'Überdacht 🏠'), ('', 'Unnamed')`.execute(
     db,
   )
@@ -90,7 +90,7 @@ test('both answer the same bytes, with the same headers', async () => {
       }
 })
 
-test('what a client holds already is a 304 from memory too', async () => {
+test('a client that already has the types gets a 304 from memory too', async () => {
   await inMemory(app)
   for (const url of [types, `${types}/SFD`]) {
     const { headers } = await app.inject(url)
@@ -99,7 +99,7 @@ test('what a client holds already is a 304 from memory too', async () => {
   }
 })
 
-test('a client reads what it wrote, also while others read', async () => {
+test('a client reads its own writes, also while others read', async () => {
   const api = client(app)
   await inMemory(app)
   await whileReading(async () => {
@@ -121,7 +121,7 @@ test('a client reads what it wrote, also while others read', async () => {
   })
 })
 
-test('a change by SQL is heard of: a row changed, added or deleted, or all of them gone', async () => {
+test('a change by SQL is noticed: a row is changed, added or deleted, or the table is truncated', async () => {
   await inMemory(app)
   await describe(db, 'By SQL')
   await expect.poll(() => description(app), soon).toBe('By SQL')
@@ -140,7 +140,7 @@ test('a change by SQL is heard of: a row changed, added or deleted, or all of th
   await expect.poll(codes, soon).toHaveLength(kept.length)
 })
 
-test('what another process changes is seen, and what it keeps to itself is not', async () => {
+test('a change by another process is seen, and a change that is rolled back is not', async () => {
   await inMemory(app)
   await inMemory(other)
   await client(other).put(`${types}/COP`, { description: 'By the other' })
@@ -157,7 +157,7 @@ test('what another process changes is seen, and what it keeps to itself is not',
   expect(await description(app)).toBe('By the one')
 })
 
-test('after many changes in a row, what is kept is the last of them', async () => {
+test('after many changes in a row the last one is kept', async () => {
   await whileReading(async () => {
     for (let i = 1; i <= 50; i++) await describe(db, `Change ${i}`)
   })

@@ -16,7 +16,7 @@ const cityHall = {
 const create = async (house: object = {}) => (await api.post('/api/v2/housing', { ...cityHall, ...house })).json()
 const characters = ['a', '\uFEFF', 'é', 'ß', '中', '😀', "'", '"', '\\', '%', '`', '/']
 
-test('a house is created, with its location and its ETag, and read again', async () => {
+test('a house is created with a location and an ETag, and read again', async () => {
   const created = await api.post('/api/v2/housing', cityHall)
   expect(created.statusCode).toBe(201)
   expect(created.headers).toMatchObject({ location: '/api/v2/housing/1', etag: '"1-1"' })
@@ -34,7 +34,7 @@ test('a house is created, with its location and its ETag, and read again', async
   expect(read.headers).toMatchObject({ etag: '"1-1"', 'cache-control': 'private, no-cache' })
 })
 
-test('a client that has the house already gets a 304', async () => {
+test('a client that already has the house gets a 304', async () => {
   await create()
   for (const known of ['"1-1"', 'W/"1-1"', '"9-9", "1-1"', '*']) {
     const answer = await api.get('/api/v2/housing/1', { 'if-none-match': known })
@@ -45,7 +45,7 @@ test('a client that has the house already gets a 304', async () => {
   expectProblem(await api.get('/api/v2/housing/1', { 'if-none-match': '1-1' }), 400, 'malformed-request')
 })
 
-test('any text of 1 to 50 characters comes back as it was sent, but for blanks at its ends', async () => {
+test('any text of 1 to 50 characters comes back as it was sent, except for blanks at its ends', async () => {
   const text = fc.string({ unit: fc.constantFrom(...characters, ' '), minLength: 1, maxLength: 50 })
   await fc.assert(
     fc.asyncProperty(
@@ -58,7 +58,7 @@ test('any text of 1 to 50 characters comes back as it was sent, but for blanks a
   )
 })
 
-test('everything that is wrong with a body is told at once, and nothing is stored', async () => {
+test('all errors in a body are reported at once, and nothing is stored', async () => {
   const wrong = { address: '', street: ' ', city: 5, postal_code: 'V8W 1O6', housing_type: 'sfd', id: 7, 'a/b~c': 1 }
   expectProblem(await api.post('/api/v2/housing', wrong), 422, 'invalid-body', [
     '/address',
@@ -87,11 +87,11 @@ test.each([
   ['a newline', 'a\nb'],
   ['a lone surrogate', 'a\ud800'],
   ['a mark that turns the direction of writing', 'a\u202eb'],
-])('text with %s is refused', async (_what, city) => {
+])('text with %s is rejected', async (_what, city) => {
   expectProblem(await api.post('/api/v2/housing', { ...cityHall, city }), 422, 'invalid-body', ['/city'])
 })
 
-test('an object may have 50 members, and of those that are wrong ten are told in words', async () => {
+test('an object may have 50 members, and the detail names ten of the wrong ones', async () => {
   const members = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, 1]))
   const { errors, detail } = (await api.post('/api/v2/housing', { ...cityHall, ...members(45) })).json()
   expect(errors).toHaveLength(45)
@@ -99,7 +99,7 @@ test('an object may have 50 members, and of those that are wrong ten are told in
   expectProblem(await api.post('/api/v2/housing', { ...cityHall, ...members(46) }), 400, 'malformed-body')
 })
 
-test('an unknown housing type is a 422 that says how to see the known ones', async () => {
+test('an unknown housing type is a 422 that says how to list the known ones', async () => {
   const answer = await api.post('/api/v2/housing', { ...cityHall, housing_type: 'XYZ' })
   expectProblem(answer, 422, 'unknown-housing-type', ['/housing_type'])
   expect(answer.json().detail).toContain('GET /api/v2/housing-types')
@@ -119,7 +119,7 @@ test.each(['0', '1e3', '0x10', '9999999999', '-1', '1.0', '+1', '01', '%00', '9'
   },
 )
 
-test('a house is replaced, and its version and its ETag go on', async () => {
+test('replacing a house increments its version and its ETag', async () => {
   const { created_at, updated_at } = await create()
   const answer = await api.put('/api/v2/housing/1', { ...cityHall, city: 'Oak Bay' }, { 'if-match': '"1-1"' })
   expect(answer.statusCode).toBe(200)
@@ -129,7 +129,7 @@ test('a house is replaced, and its version and its ETag go on', async () => {
   expect((await api.get('/api/v2/housing/1')).json()).toEqual(answer.json())
 })
 
-test('a merge patch changes what it names, judges nothing else, and takes nothing away', async () => {
+test('a merge patch changes what it names and nothing else, and cannot remove a member', async () => {
   await create()
   const patch = { postal_code: 'V8V 3K3', housing_type: 'MFD' }
   const merged = { 'if-match': '"1-1"', 'content-type': 'application/merge-patch+json' }
@@ -173,7 +173,7 @@ const writes: [string, (headers: Record<string, string>) => ReturnType<typeof ap
   ['DELETE', (headers) => api.delete('/api/v2/housing/1', headers)],
 ]
 
-test('what is malformed is told before what is wrong, and that before what is not there', async () => {
+test('a malformed request is reported before an invalid one, and that before a missing house', async () => {
   const path = '/api/v2/housing/7'
   for (const method of ['PUT', 'PATCH'] as const) {
     const send = (url: string, headers: Record<string, string>) => api.send(method, url, { city: '' }, headers)
@@ -186,7 +186,7 @@ test('what is malformed is told before what is wrong, and that before what is no
   expectProblem(await api.post('/api/v2/housing', {}, { 'idempotency-key': 'a b' }), 400, 'malformed-request')
 })
 
-test('the lists of tags in preconditions may have empty elements', async () => {
+test('lists of tags in preconditions may have empty elements', async () => {
   await create()
   for (const list of [',"1-1"', '"1-1",', ' , "9-9" ,, "1-1"']) {
     expect((await api.get('/api/v2/housing/1', { 'if-none-match': list })).statusCode, list).toBe(304)
@@ -197,7 +197,7 @@ test('the lists of tags in preconditions may have empty elements', async () => {
     expectProblem(await api.patch('/api/v2/housing/1', {}, { 'if-match': list }), 400, 'malformed-request')
 })
 
-test('a deletion has no body: what comes with it is not read', async () => {
+test('a body sent with DELETE is not read', async () => {
   for (const type of ['application/json', 'text/plain', 'nonsense'])
     for (const body of ['', '{', ' '.repeat(70_000)]) {
       const { id } = await create()
@@ -241,7 +241,7 @@ test('of clients that race with the same ETag exactly one wins', async () => {
   }
 })
 
-test('rows from before our rules are answered as they are, and only what is named is judged', async () => {
+test('rows from before our rules are returned as they are, and a patch validates only what it names', async () => {
   const v1 = { address: '', street: ' ', city: 'a\nb', postal_code: 'D0D 0D0', housing_type_id: 1 }
   expect((await api.post('/api/v1/housing/', v1)).statusCode).toBe(200)
   const { housing_type_id, ...members } = v1

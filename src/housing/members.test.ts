@@ -8,7 +8,7 @@ const api = client(app)
 const housing = '/api/v2/housing'
 const any = { 'if-match': '*' }
 
-/** Two values of each member; the compiler demands them of a new one. */
+/** Two values for each member; the compiler demands them for a new member. */
 const values: { [Member in keyof HousingInput]: [HousingInput[Member], HousingInput[Member]] } = {
   address: ['735', '1'],
   street: ['Broughton Street', 'Centennial Square'],
@@ -22,7 +22,7 @@ test('every member that a client may set is among the values above', () => {
   expect(Object.keys(values)).toEqual(Object.keys(HousingInput.properties))
 })
 
-test.each(writable)('%s comes back, whatever wrote it, also from the history', async (member) => {
+test.each(writable)('%s is returned whatever wrote it, also from the history', async (member) => {
   const after = { ...before, [member]: values[member][1] }
   const read = async () => (await api.get(`${housing}/1`)).json()
   const batch = async (operation: object) => {

@@ -17,7 +17,7 @@ test.each([
 })
 
 test.each(['', ' ', 'V8W', 'V8W 1P', 'V8W 1P66', 'V8W-1P6', 'V8W\t1P6', '8VW 1P6', 'V8W 1P6\n', 'Ṽ8W 1P6', 'V８W 1P6'])(
-  '%j is no postal code',
+  '%j is not a postal code',
   (sent) => expect(isPostalCode(sent)).toBe(false),
 )
 
@@ -30,7 +30,7 @@ test('D, F, I, O, Q and U occur nowhere, W and Z not at the start', () => {
   }
 })
 
-test('the stored spelling does not depend on case and blanks, and is its own stored spelling', () => {
+test('the stored spelling does not depend on case or blanks, and does not change if stored again', () => {
   const spelling = fc.tuple(
     fc.stringMatching(/^[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d$/),
     fc.array(fc.nat(7), { maxLength: 5 }),

@@ -15,7 +15,7 @@ test.each([
   'Application/JSON',
   'application/json; charset=utf-8',
   'application/json;charset="UTF-8"',
-])('the type %s is read', async (type) => expect((await send(json, type)).statusCode).toBe(201))
+])('a body of the type %s is read', async (type) => expect((await send(json, type)).statusCode).toBe(201))
 
 const wrongTypes = [
   'text/plain',
@@ -70,7 +70,7 @@ test('every other type is a 415 that names the right one, and is never read', as
   expect((await api.get(`${housing}?count=exact`)).json().total).toBe(0)
 })
 
-test('no type, and no body at all, is a 415', async () => {
+test('a missing type is a 415, and so is a missing body', async () => {
   expectProblem(
     await app.inject({ method: 'POST', url: housing, payload: json, headers: { 'content-type': '' } }),
     415,
@@ -115,7 +115,7 @@ test('bytes that are not UTF-8 are a 400', async () => {
   expectProblem(await send(Buffer.from(json, 'utf16le')), 400, 'malformed-body')
 })
 
-test('what only looks ambiguous is read as it is', async () => {
+test('a body that only looks ambiguous is read as it is', async () => {
   const odd = { ...house, address: '{"a":1,"a":2}', street: '\\"}', city: '[[[[' }
   expect((await send(`\ufeff ${JSON.stringify(odd)}\n`)).json()).toMatchObject(odd)
   expectProblem(await send('{"a":{"b":1},"c":{"b":1}}'), 422, 'invalid-body', [

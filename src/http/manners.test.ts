@@ -20,7 +20,7 @@ const housing = '/api/v2/housing'
 const types = '/api/v2/housing-types'
 const house = { address: '1', street: 'Main', city: 'Victoria', postal_code: 'V8V 1A1', housing_type: 'SFD' }
 
-/** A request for each kind of answer that there is, and its status. */
+/** One request for each kind of answer, and its status. */
 const requests: [
   status: number,
   method: Parameters<typeof api.send>[0],
@@ -67,7 +67,7 @@ const requests: [
 ]
 
 test.each(requests)(
-  'the answer %i to %s %s carries the headers that every answer has',
+  'the answer %i to %s %s has the headers that every answer has',
   async (status, method, url, headers, body) => {
     if (status === 204) await api.post(housing, house)
     const answer = await api.send(method, url === '/long' ? `/${'x'.repeat(8192)}` : url, body, headers)
@@ -95,7 +95,7 @@ test.each(requests)(
   },
 )
 
-test('the pages of the documentation may load what they need, and only from here', async () => {
+test('the documentation pages may load what they need, and only from this server', async () => {
   for (const path of ['/docs', '/docs/', '/docs/static/swagger-ui.css']) {
     const { headers, statusCode } = await api.get(path)
     expect(statusCode).toBe(200)
@@ -106,7 +106,7 @@ test('the pages of the documentation may load what they need, and only from here
   expect([missing.statusCode, missing.body]).toEqual([404, '{"detail":"Not Found"}'])
 })
 
-test('a plain X-Request-Id is taken, any other is replaced by one of ours', async () => {
+test('a plain X-Request-Id is accepted, any other is replaced by a new one', async () => {
   const idOf = async (id: string, url = '/nope') => (await api.get(url, { 'x-request-id': id })).headers['x-request-id']
   for (const id of ['a', 'A-z_09', 'x'.repeat(64)])
     for (const url of ['/', '/nope', '/%zz', housing]) expect(await idOf(id, url)).toBe(id)
@@ -116,7 +116,7 @@ test('a plain X-Request-Id is taken, any other is replaced by one of ours', asyn
   expect(new Set(made).size).toBe(hostile.length)
 })
 
-test('pages of an allowed origin may read any answer, also one that no route gives', async () => {
+test('pages of an allowed origin may read any answer, even one that no route gives', async () => {
   for (const url of [housing, '/nope', '/api/v2/%', '/%', `/${'x'.repeat(8192)}`]) {
     const { headers } = await api.get(url, { origin })
     expect(headers, url).toMatchObject({
@@ -136,7 +136,7 @@ test('pages of an allowed origin may read the headers that they need', async () 
   ])
 })
 
-/** The API as it is without data, for what settings alone decide. */
+/** An API without data, for tests that only depend on settings. */
 const withSettings = async (settings: { origins?: '*'; trustProxy?: string[] }) =>
   createServer({
     database: noDatabase,
@@ -148,7 +148,7 @@ const withSettings = async (settings: { origins?: '*'; trustProxy?: string[] }) 
     ...settings,
   })
 
-test('where every origin is allowed, none is trusted with credentials', async () => {
+test('if every origin is allowed, none may send credentials', async () => {
   const app = await withSettings({ origins: '*' })
   for (const method of ['GET', 'OPTIONS'] as const) {
     const headers = { origin: 'https://any.example', 'access-control-request-method': 'GET' }
@@ -158,7 +158,7 @@ test('where every origin is allowed, none is trusted with credentials', async ()
   }
 })
 
-test('only a trusted proxy is believed what the client asked for', async () => {
+test('the headers X-Forwarded-* count only if they come from a trusted proxy', async () => {
   const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'api.example' }
   const url = '/api/v1/housing?a'
   for (const [trustProxy, location] of [
@@ -216,7 +216,7 @@ test('HEAD is answered wherever GET is, with the same headers and no body', asyn
   }
 })
 
-test('OPTIONS and the 405 of any other method name the methods that a path takes', async () => {
+test('OPTIONS and the 405 of any other method name the methods that a path accepts', async () => {
   for (const [url, allow] of [
     [housing, 'GET, HEAD, POST'],
     [`${housing}/`, 'GET, HEAD, POST'],
@@ -240,7 +240,7 @@ test('OPTIONS and the 405 of any other method name the methods that a path takes
   expect((await api.send('OPTIONS', '/api/v2/nope')).statusCode).toBe(404)
 })
 
-test('under version 2 one slash at the end of a path does not matter', async () => {
+test('in version 2 one slash at the end of a path does not matter', async () => {
   await api.post(`${housing}/`, house)
   for (const path of [housing, `${housing}/1`, types, `${types}/SFD`]) {
     expect((await api.get(`${path}/?`)).body).toBe((await api.get(path)).body)
@@ -249,7 +249,7 @@ test('under version 2 one slash at the end of a path does not matter', async () 
   expect((await api.delete(`${housing}/1/`, { 'if-match': '"1-1"' })).statusCode).toBe(204)
 })
 
-test('version 2 answers JSON, and only those who take it', async () => {
+test('version 2 answers JSON, and only to clients that accept it', async () => {
   const takes = (accept: string) => api.get(housing, { accept })
   for (const accept of [
     ...[
@@ -282,7 +282,7 @@ test('version 2 answers JSON, and only those who take it', async () => {
     expectProblem(await takes(accept), 406, 'not-acceptable')
 })
 
-test('what is over 1 KiB and has no ETag is compressed, as the client asks', async () => {
+test('an answer over 1 KiB without an ETag is compressed as the client asks', async () => {
   await sql`insert into housing.housing (address, street, city, postal_code, housing_type_id)
     select i, 'é', 'c', 'V8V 1A1', 1 from generate_series(1, 50) i`.execute(db)
   const plain = await api.get(housing)
@@ -316,7 +316,7 @@ test('what is over 1 KiB and has no ETag is compressed, as the client asks', asy
   expect([small.headers['content-encoding'], small.headers.vary]).toEqual([undefined, 'Origin'])
 })
 
-test('what has an ETag is never compressed, as the tag names these very bytes', async () => {
+test('an answer with an ETag is never compressed, because the tag stands for these very bytes', async () => {
   await sql`insert into housing.housing_types (id, code, description)
     select i, 'T' || i, repeat('x', 50) from generate_series(10, 60) i`.execute(db)
   const { headers, body } = await api.get(types, { 'accept-encoding': 'gzip, br' })
@@ -326,7 +326,7 @@ test('what has an ETag is never compressed, as the tag names these very bytes', 
 })
 
 test.each(Object.entries({ ...kinds, ...housingKinds, ...housingTypeKinds }))(
-  '/problems/%s explains the problem to people, and in Markdown',
+  '/problems/%s explains the problem in HTML and in Markdown',
   async (code, { status, title, explanation }) => {
     const page = await api.get(`/problems/${code}`, { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' })
     expect(page.statusCode).toBe(200)
@@ -341,7 +341,7 @@ test.each(Object.entries({ ...kinds, ...housingKinds, ...housingTypeKinds }))(
   },
 )
 
-test('an unknown problem is a problem', async () => {
+test('an unknown problem is a 404', async () => {
   for (const code of ['nope', 'constructor', '__proto__', 'toString', '%00', '%3Cscript%3E', 'x'.repeat(5000), ''])
     expectProblem(await api.get(`/problems/${code}`, { accept: 'text/html' }), 404, 'not-found')
 })
@@ -360,7 +360,7 @@ test.each(['%', '%zz', '%f', '%FF', '%C3', '%ED%A0%80', '%u0041'])(
   },
 )
 
-test('path and query may have 8,192 bytes', async () => {
+test('path and query together may have 8,192 bytes', async () => {
   const url = (path: string, length: number) => `${path}?${'x'.repeat(length - path.length - 1)}`
   expect((await api.get(url('/', 8192))).statusCode).toBe(200)
   expect((await api.get(url('/', 8193))).json()).toEqual({ detail: expect.stringContaining('8192') })
@@ -368,7 +368,7 @@ test('path and query may have 8,192 bytes', async () => {
   expect((await api.get(url('/', 8193), { origin })).headers['access-control-allow-origin']).toBe(origin)
 })
 
-test('each request writes one line of JSON', async () => {
+test('each request logs one line of JSON', async () => {
   const trace = '0af7651916cd43dd8448eb211c80319c'
   const cases = [
     ['GET', '/', 200, '/'],
@@ -411,13 +411,13 @@ test('each request writes one line of JSON', async () => {
   }
 })
 
-test('the line of a compressed answer counts the bytes that were sent', async () => {
+test('the log line of a compressed answer counts the bytes that were sent', async () => {
   lines.length = 0
   const { rawPayload } = await api.get('/openapi.json', { 'accept-encoding': 'gzip' })
   expect(JSON.parse(lines.join()).bytes).toBe(rawPayload.length)
 })
 
-test('nothing that a client sends can forge a line, or a field of one', async () => {
+test('nothing that a client sends can forge a log line, or a field of one', async () => {
   for (const headers of [
     { 'x-request-id': 'a","status":"200' },
     { traceparent: '00-0af7651916cd43dd8448eb211c80319c","x":"-b7ad6b7169203331-01' },

@@ -11,7 +11,7 @@ const post = (key: string, body: unknown = house, headers: Record<string, string
   api.post('/api/v2/housing', body, { 'idempotency-key': key, ...headers })
 const count = async () => (await api.get('/api/v2/housing?count=exact')).json().total
 
-test('a repetition gets the same answer, byte for byte, and does nothing', async () => {
+test('a retry gets the same answer, byte for byte, and does nothing', async () => {
   const key = randomUUID()
   const first = await post(key)
   expect(first.statusCode).toBe(201)
@@ -35,7 +35,7 @@ test('an answer with a key is the same as without', async () => {
   expect(Object.keys(keyed.headers).sort()).toEqual(Object.keys(plain.headers).sort())
 })
 
-test('a key that comes with another request is refused', async () => {
+test('a key that comes with a different request is rejected', async () => {
   const key = randomUUID()
   await post(key)
   const others = [
@@ -49,7 +49,7 @@ test('a key that comes with another request is refused', async () => {
   expect(await count()).toBe(1)
 })
 
-test('a failure is not stored, so that the same key can be used again', async () => {
+test('a failure is not stored, and the same key can be used again', async () => {
   const key = randomUUID()
   expectProblem(await post(key, { ...house, housing_type: 'TNH' }), 422, 'unknown-housing-type', ['/housing_type'])
   expectProblem(await post(key, { ...house, city: '' }), 422, 'invalid-body', ['/city'])
@@ -61,13 +61,13 @@ test.each(['', '""', ' ', 'a b', 'é', 'x'.repeat(256), `"${'x'.repeat(256)}"`])
   expect(await count()).toBe(0)
 })
 
-test.each(['x', 'x'.repeat(255), `"${'x'.repeat(255)}"`, '!~"#,', '"'])('the key %j is taken', async (key) => {
+test.each(['x', 'x'.repeat(255), `"${'x'.repeat(255)}"`, '!~"#,', '"'])('the key %j is accepted', async (key) => {
   expect((await post(key)).statusCode).toBe(201)
   expect((await post(key)).headers['idempotency-replayed']).toBe('true')
   await sql`delete from housing.idempotency_keys`.execute(db)
 })
 
-test('of fifty twins one does the work, and none gets another answer', async () => {
+test('of fifty identical requests one does the work, and none gets a different answer', async () => {
   const key = randomUUID()
   const answers = await Promise.all(Array.from({ length: 50 }, () => post(key)))
   const done = answers.filter(({ statusCode }) => statusCode === 201)
@@ -81,7 +81,7 @@ test('of fifty twins one does the work, and none gets another answer', async () 
   expect(await count()).toBe(1)
 })
 
-test('a key is forgotten after 24 hours by the database’s clock, and taken away', async () => {
+test('a key is forgotten after 24 hours by the database’s clock, and deleted', async () => {
   const [key, ...old] = Array.from({ length: 15 }, () => randomUUID())
   for (const each of [key, ...old]) await post(String(each))
   await sql`update housing.idempotency_keys set created_at = now() - interval '24 hours'`.execute(db)
@@ -93,7 +93,7 @@ test('a key is forgotten after 24 hours by the database’s clock, and taken awa
   expect(rows).toHaveLength(2)
 })
 
-test('a restoration is done once only, too', async () => {
+test('restoring with a key is done only once too', async () => {
   await api.post('/api/v2/housing', house)
   await api.patch('/api/v2/housing/1', { city: 'Oak Bay' }, { 'if-match': '*' })
   const key = { 'idempotency-key': randomUUID(), 'if-match': '*' }

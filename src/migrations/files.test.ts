@@ -8,7 +8,7 @@ const vectors: { name: string; contentBase64: string; checksum: number }[] = JSO
   readFileSync(new URL('../../test/fixtures/flyway-checksums.json', import.meta.url), 'utf8'),
 )
 
-/** What is read of a temporary folder with these files. */
+/** The migrations that are read from a temporary folder with these files. */
 function read(files: Record<string, string | Buffer>) {
   const folder = mkdtempSync(join(tmpdir(), 'sample-api-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
@@ -19,7 +19,7 @@ function read(files: Record<string, string | Buffer>) {
   return readMigrations(folder)
 }
 
-/** The findings for which such a folder is refused. */
+/** The findings for which such a folder is rejected. */
 function findings(files: Record<string, string | Buffer>): string[] {
   try {
     read(files)
@@ -30,13 +30,13 @@ function findings(files: Record<string, string | Buffer>): string[] {
   }
 }
 
-test('all vectors made by Flyway are there', () => expect(vectors).toHaveLength(41))
+test('all test vectors made by Flyway are present', () => expect(vectors).toHaveLength(41))
 
 test.each(vectors)('the checksum of $name is the one that Flyway stored', ({ contentBase64, checksum }) => {
   expect(decode(Buffer.from(contentBase64, 'base64')).checksum).toBe(checksum)
 })
 
-test('versions are ordered by their numbers, of any size', () => {
+test('versions are ordered by their numbers, however large', () => {
   const ordered = ['0.9', '1.0', '1.1', '1.2', '01.03', '1.3.1', '1.10', '2', '20240101120000', '20240101120000.1']
   const huge = ['9'.repeat(40), `1${'0'.repeat(40)}`]
   const shuffled = [...ordered, ...huge].toSorted()
@@ -69,11 +69,11 @@ describe('a folder of migrations', () => {
     ])
   })
 
-  test('may hold other files', () => {
+  test('may contain other files', () => {
     expect(read({ 'V1__a.sql': 'select 1;', 'README.md': '', '.sql.swp': '', 'sub/notes.txt': '' })).toHaveLength(1)
   })
 
-  test('of the program itself is as Flyway wants it', () => {
+  test('of the program itself is as Flyway expects it', () => {
     expect(readMigrations().map(({ version }) => version)[0]).toBe('1.0.0')
   })
 
@@ -93,19 +93,19 @@ describe('a folder of migrations', () => {
     'sub/V1__a.sql',
     `V${'1'.repeat(51)}__x.sql`,
     `V1__${'x'.repeat(201)}.sql`,
-  ])('with %s in it is refused', (name) => {
+  ])('with %s in it is rejected', (name) => {
     expect(findings({ [name]: '' })).toEqual([
       `${name} is no migration: it must be named V<version>__<description>.sql, beside the others.`,
     ])
   })
 
-  test('with two files of one version is refused', () => {
+  test('with two files of one version is rejected', () => {
     expect(findings({ 'V1.0.0__a.sql': '', 'V1__b.sql': '', 'V2__c.sql': '' })).toEqual([
       'V1.0.0__a.sql and V1__b.sql have the same version.',
     ])
   })
 
-  test('with what Flyway would replace is refused', () => {
+  test('with a placeholder of Flyway is rejected', () => {
     expect(findings({ 'V1__a.sql': `-- \${schema}`, 'V2__b.sql': 'select $1, $$ $ { $$' })).toEqual([
       'V1__a.sql contains ${, which Flyway would take for a placeholder.',
     ])
@@ -117,11 +117,11 @@ describe('a folder of migrations', () => {
     ['an overlong sequence', Buffer.from([0xc0, 0xaf])],
     ['a surrogate', Buffer.from([0xed, 0xa0, 0x80])],
     ['a sequence cut short', Buffer.from('é').subarray(0, 1)],
-  ])('with %s in a file is refused', (_what, bytes) => {
+  ])('with %s in a file is rejected', (_what, bytes) => {
     expect(findings({ 'V1__a.sql': bytes })).toEqual(['V1__a.sql is not UTF-8.'])
   })
 
-  test('is refused with all findings at once', () => {
+  test('is rejected with all findings at once', () => {
     const files = { 'V1__a.sql': `\${x}`, 'V1.0__b.sql': Buffer.from([0xff]), 'seed.sql': '', 'R__x.sql': '' }
     expect(findings(files)).toHaveLength(5)
   })

@@ -41,7 +41,7 @@ async function expectHealth(api: ReturnType<typeof client>, status: number, chec
   expect(alive.headers['cache-control']).toBe('no-store')
 }
 
-/** Expects that what needs the database is refused for a while, in the shape of each version. */
+/** Expects a 503 to every request that needs the database, in the format of each version. */
 async function expectUnavailable(api: ReturnType<typeof client>) {
   const version2 = [
     api.get('/api/v2/housing'),
@@ -72,7 +72,7 @@ async function expectUnavailable(api: ReturnType<typeof client>) {
   }
 }
 
-/** Expects that what needs no database is answered as ever. */
+/** Expects the usual answers to requests that need no database. */
 async function expectTheRest(api: ReturnType<typeof client>) {
   expect((await api.get('/')).json()).toEqual({ message: 'Sample API' })
   for (const path of ['/docs', '/openapi.json', '/problems/unavailable'])
@@ -105,7 +105,7 @@ test('it is ready with its database and its schema', () =>
     process: { ok: true, draining: false },
   }))
 
-test('until the schema is there, only what needs no data is answered', async () => {
+test('until the schema is ready, only requests that need no data are answered', async () => {
   for (const found of [null, '1.0.0']) {
     readiness.schema = { ...schema, found, ready: false }
     await expectHealth(api, 503, {
@@ -121,7 +121,7 @@ test('until the schema is there, only what needs no data is answered', async () 
   expect((await api.get(types)).json().items).toHaveLength(4)
 })
 
-test('while it drains it is not ready, and still serves', async () => {
+test('while it drains it is not ready but still serves', async () => {
   readiness.draining = true
   await expectHealth(api, 503, {
     database: { ok: true },
@@ -138,14 +138,14 @@ const unreachable = {
   process: { ok: true, draining: false },
 }
 
-test('without its database, only what needs no data is answered', async () => {
+test('without its database, only requests that need no data are answered', async () => {
   const api = await apiOn(await freePort())
   await expectHealth(api, 503, unreachable)
   await expectUnavailable(api)
   await expectTheRest(api)
 })
 
-test('a database that takes connections and never answers is one that cannot be reached', async () => {
+test('a database that accepts connections and never answers counts as unreachable', async () => {
   const silent = createTcpServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const api = await apiOn((silent.address() as { port: number }).port)

@@ -16,12 +16,12 @@ const { examples }: { examples: Example[] } = JSON.parse(
   readFileSync(new URL('../../test/fixtures/v1-examples.json', import.meta.url), 'utf8'),
 )
 
-/** What the contract leaves open: these are answered otherwise, and tested by themselves. */
+/** Examples that the contract leaves open: they are answered differently, and tested elsewhere. */
 const free = ['HEAD is not allowed', 'preflight', 'preflight of another origin']
 
 const { app } = await startApi({ origins: ['http://localhost:5173', 'https://example.org'] })
 
-test('the recorded conversation with the predecessor', async () => {
+test('the requests recorded with the predecessor get the same answers', async () => {
   for (const { name, request, response } of examples.filter(({ name }) => !free.includes(name))) {
     const { method, path: url, headers, body: payload = '' } = request
     const answer = await app.inject({ method, url, headers, payload })
@@ -34,7 +34,7 @@ test('the recorded conversation with the predecessor', async () => {
   }
 })
 
-/** Where exactly a syntax error is, and why, is free. */
+/** The contract leaves open where exactly a syntax error is, and why. */
 function withoutFree(body: NonNullable<Example['response']['body']>) {
   return JSON.parse(JSON.stringify(body), (_key, value) =>
     value?.type === 'json_invalid' ? { ...value, loc: value.loc[0], ctx: {} } : value,

@@ -18,7 +18,7 @@ const seed = [
   { code: 'COP', description: 'Co-Op Housing', housing_type_id: 4 },
 ]
 
-/** An item of a 422, in its order of keys. */
+/** An item of a 422, with its keys in order. */
 const item = (type: string, loc: (string | number)[], msg: string, input: unknown, ctx?: object) => ({
   type,
   loc,
@@ -36,7 +36,7 @@ const noHomes = '{"detail":"No homes found with the given postal code"}'
 
 type Answer = Awaited<ReturnType<typeof api.get>>
 
-/** Compares the text, as the order of keys is part of the contract. */
+/** Compares the text, because the order of keys is part of the contract. */
 function expectJson(answer: Answer, status: number, body: unknown) {
   expect(answer.body).toBe(typeof body === 'string' ? body : JSON.stringify(body))
   expect(answer.statusCode).toBe(status)
@@ -46,9 +46,9 @@ const expectItems = (answer: Answer, ...detail: object[]) => expectJson(answer, 
 const stored = async () =>
   (await sql<{ n: number }>`select count(*)::int as n from housing.housing`.execute(db)).rows[0]?.n
 
-test('the greeting', async () => expectJson(await api.get('/'), 200, '{"message":"Sample API"}'))
+test('the root greets', async () => expectJson(await api.get('/'), 200, '{"message":"Sample API"}'))
 
-test('all types, in the order of their creation', async () => expectJson(await api.get(types), 200, seed))
+test('all types are listed in the order of their creation', async () => expectJson(await api.get(types), 200, seed))
 
 test.each(['2', '%2B2', '+2', '%202%20', '+2+', '02', '%2B02', '0000000000000000000000000000002'])(
   'the integer %s is two',
@@ -77,7 +77,7 @@ test.each([
     'Infinity',
     '%F0%9F%98%80',
   ],
-])('%s is no integer', async (text) => {
+])('%s is not an integer', async (text) => {
   const input = decodeURIComponent(text.replaceAll('+', ' '))
   const wrong = (name: string) => item('int_parsing', ['query', name], notAnInteger, input)
   for (const path of [types, `${houses}V8V%201A1`]) {
@@ -86,10 +86,10 @@ test.each([
   }
 })
 
-test('a parameter without a value is no integer', async () =>
+test('a parameter without a value is not an integer', async () =>
   expectItems(await api.get(`${types}?limit`), item('int_parsing', ['query', 'limit'], notAnInteger, '')))
 
-test('integers have 64 bits, and none is negative', async () => {
+test('integers have 64 bits, and must not be negative', async () => {
   const most = '9223372036854775807'
   expectJson(await api.get(`${types}?skip=${most}`), 200, [])
   expectJson(await api.get(`${types}?limit=${most}`), 200, seed)
@@ -119,7 +119,7 @@ test('other parameters are ignored, and names are case-sensitive', async () => {
   expectJson(await api.get(`${types}SFD?skip=x&limit=x`), 200, seed[0])
 })
 
-test('what plays no part: Accept, Authorization, Range, If-None-Match, method overrides, cookies, a body', async () => {
+test('Accept, Authorization, Range, If-None-Match, method overrides, cookies and a body are ignored', async () => {
   const headers = {
     accept: 'text/html',
     authorization: 'Bearer x',
@@ -132,7 +132,7 @@ test('what plays no part: Accept, Authorization, Range, If-None-Match, method ov
   expectJson(await api.send('GET', `${types}SFD`, '{', headers), 200, seed[0])
 })
 
-test('a type is found by its exact code, trailing blanks aside', async () => {
+test('a type is found by its exact code, except for trailing blanks', async () => {
   await sql`insert into housing.housing_types (id, code, description) values (90, 'É', 'x')`.execute(db)
   for (const code of ['SFD', 'SFD%20', `SFD${'%20'.repeat(100)}`, '%53FD'])
     expectJson(await api.get(types + code), 200, seed[0])
@@ -145,7 +145,7 @@ test.each([
   ...['1', 'e%CC%81', "'%20or%201=1--", '..%2E', 'x'.repeat(4000), '%E2%80%8BSFD', '%EF%BC%B3FD', ':code', '*'],
 ])('no type has the code %s', async (code) => expectJson(await api.get(types + code), 404, noSuchType))
 
-test('NUL in a path is refused together with whatever else is wrong', async () => {
+test('NUL in a path is reported together with everything else that is wrong', async () => {
   expectItems(await api.get(`${types}%00`), nul(['path', 'code'], '\0'))
   expectItems(await api.get(`${types}SFD%00`), nul(['path', 'code'], 'SFD\0'))
   expectItems(await api.get(`${houses}V8V%00`), nul(['path', 'postal_code'], 'V8V\0'))
@@ -157,7 +157,7 @@ test('NUL in a path is refused together with whatever else is wrong', async () =
   )
 })
 
-test('the houses of a postal code are those with exactly this text, trailing blanks aside, in order', async () => {
+test('the houses of a postal code are those with exactly this text, except for trailing blanks, in order', async () => {
   const ids = [1, 2, 3].map((housing_id) => ({ ...house, housing_id }))
   for (const expected of ids) expectJson(await api.post(houses, house), 200, expected)
   for (const code of ['V8V%201A1', 'V8V%201A1%20', `V8V%201A1${'%20'.repeat(50)}`, 'V8V 1A1', '%568V%201A1'])
@@ -174,7 +174,7 @@ test('the houses of a postal code are those with exactly this text, trailing bla
     expectItems(await api.get(`${houses}${code}?skip=-1`), tooSmall(['query', 'skip'], 0, '-1'))
 })
 
-test('a page has 100 houses, and as many as one asks for', async () => {
+test('a page has 100 houses, or as many as the client asks for', async () => {
   await sql`insert into housing.housing (address, street, city, postal_code, housing_type_id)
     select i, 's', 'c', 'V8V 1A1', 1 from generate_series(1, 1500) i`.execute(db)
   const read = async (query: string) => (await api.get(`${houses}V8V%201A1${query}`)).json()
@@ -183,7 +183,7 @@ test('a page has 100 houses, and as many as one asks for', async () => {
   expect(await read('?limit=100000')).toHaveLength(1500)
 })
 
-test('a house is created and stored as it was sent, its postal code in capitals', async () => {
+test('a house is created and stored as it was sent, with its postal code in capitals', async () => {
   const text = ['', ' ', ' a ', '\t\n', 'é', 'e\u0301', '😀'.repeat(50), '"\\/', '\u202e', '\u007f', 'x'.repeat(50)]
   for (const [i, address] of text.entries()) {
     const created = await api.post(houses, {
@@ -200,7 +200,7 @@ test('a house is created and stored as it was sent, its postal code in capitals'
   }
 })
 
-test('neither the order of fields nor unknown fields nor the query matter, and the last of duplicates counts', async () => {
+test('the order of fields, unknown fields and the query do not matter, and the last of duplicates counts', async () => {
   const { housing_type_id, ...text } = house
   for (const body of [
     JSON.stringify({ housing_type_id, ...text }),
@@ -328,7 +328,7 @@ test.each<Wrong>([
     msg: least,
     ctx: { ge: -2147483648 },
   },
-])('$type of $fields', async ({ fields, values, type, msg, ctx, input }) => {
+])('$type is reported for $fields', async ({ fields, values, type, msg, ctx, input }) => {
   for (const field of fields)
     for (const value of values) {
       const body = JSON.stringify({ ...house, [field]: '?' }).replace('"?"', value)
@@ -340,7 +340,7 @@ test.each<Wrong>([
   expect(await stored()).toBe(0)
 })
 
-test('integers that no double can hold are refused, too', async () => {
+test('integers that no double can hold are rejected too', async () => {
   for (const id of ['9007199254740993', '9223372036854775807', '9223372036854775808', '9'.repeat(400)]) {
     const { detail } = (
       await api.post(houses, JSON.stringify({ ...house, housing_type_id: 0 }).replace('0}', `${id}}`))
@@ -349,7 +349,7 @@ test('integers that no double can hold are refused, too', async () => {
   }
 })
 
-test('all that is wrong is told, in the order of the fields', async () => {
+test('all errors are reported, in the order of the fields', async () => {
   const missing = (input: object) => (name: string) => item('missing', ['body', name], 'Field required', input)
   expectItems(await api.post(houses, {}), ...Object.keys(house).map(missing({})))
   for (const name of Object.keys(house)) {
@@ -372,7 +372,7 @@ test('all that is wrong is told, in the order of the fields', async () => {
   ])
 })
 
-test('an unknown housing type is looked up, and told in a sentence, when nothing else is wrong', async () => {
+test('an unknown housing type is reported in a sentence, only if nothing else is wrong', async () => {
   for (const housing_type_id of [5, 0, -1, '99', 2147483647, -2147483648])
     expectJson(await api.post(houses, { ...house, housing_type_id }), 422, '{"detail":"Invalid housing_type_id"}')
   expectItems(
@@ -386,7 +386,7 @@ const notAnObject = 'Input should be a valid dictionary or object to extract fie
 const send = (payload: string | Buffer, headers: Record<string, string> = {}) =>
   app.inject({ method: 'POST', url: houses, payload, headers })
 
-test('a body is read as JSON without a type, and with any type of JSON', async () => {
+test('a body without a type, or with any type of JSON, is read as JSON', async () => {
   for (const type of [
     ...['application/json', 'APPLICATION/Json', 'application/json; charset=latin1', 'application/json;x=y;z'],
     ...['application/problem+json', 'application/vnd.api+JSON; v=1', 'application/a+b+json'],
@@ -397,7 +397,7 @@ test('a body is read as JSON without a type, and with any type of JSON', async (
   expect((await send(JSON.stringify(house), { 'content-type': ' ' })).json()).toMatchObject(house)
 })
 
-test('a body of any other type is no object', async () => {
+test('a body of any other type is not an object', async () => {
   const json = JSON.stringify(house)
   for (const type of [
     ...['text/plain', 'text/json', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '*/*'],
@@ -410,7 +410,7 @@ test('a body of any other type is no object', async () => {
   expect(await stored()).toBe(0)
 })
 
-test('no body, an empty one and null are missing; other JSON is no object', async () => {
+test('no body, an empty one and null count as missing; other JSON is not an object', async () => {
   const missing = item('missing', ['body'], 'Field required', null)
   expectItems(await app.inject({ method: 'POST', url: houses }), missing)
   for (const type of ['application/json', 'text/plain']) expectItems(await send('', { 'content-type': type }), missing)
@@ -450,7 +450,7 @@ test.each([
     '+1',
   ],
   ...['{}{}', '{} x', '"\u0001"', '"\\x"', '"\\u12"', 'NaN', '{"a":Infinity}', '[-Infinity]', '// c', ' '],
-])('the syntax error in %j', async (body) => {
+])('the syntax error in %j is reported with its place', async (body) => {
   const { detail } = (await send(body, { 'content-type': 'application/json' })).json()
   expect(detail).toHaveLength(1)
   const [{ loc, ctx }] = detail
@@ -459,7 +459,7 @@ test.each([
   expectItems(await send(body), item('json_invalid', loc, 'JSON decode error', {}, ctx))
 })
 
-test('what cannot be echoed does not hide the error', async () => {
+test('input that cannot be echoed does not hide the error', async () => {
   const missing = (input: string) =>
     `{"detail":[${Object.keys(house).map((name) => `{"type":"missing","loc":["body","${name}"],"msg":"Field required","input":${input}}`)}]}`
   expectJson(await send('{"x":1e999}'), 422, missing('{"x":null}'))
@@ -473,7 +473,7 @@ test('what cannot be echoed does not hide the error', async () => {
   })
 })
 
-test('text that is nearly all blanks is judged as fast as any other', async () => {
+test('text that is nearly all blanks is validated as fast as any other', async () => {
   const address = `x${' '.repeat(60000)}`
   const refused = await api.post(houses, { ...house, address: `${address}x` })
   expect(refused.json().detail).toMatchObject([{ type: 'string_too_long', loc: ['body', 'address'] }])
@@ -486,7 +486,7 @@ test('a body may have 64 KiB', async () => {
   expectJson(await send(json.padEnd(65537)), 413, '{"detail":"A body may have at most 65536 bytes."}')
 })
 
-/** What a request with this line, and this Host, is answered. */
+/** The answer to a request with this line and this Host. */
 const ask = (line: string, host = 'example.org:8080') =>
   exchange(port, `${line} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 
@@ -507,7 +507,7 @@ test.each([
   }
 })
 
-test('the redirect is for the host that was asked, and relative where that is none', async () => {
+test('the redirect is to the requested host, and relative if that is not a valid one', async () => {
   expect(await ask('GET http://a.example/api/v1/housing?a', '[::1]:80')).toContain(
     'location: http://[::1]:80/api/v1/housing/?a\r\n',
   )
@@ -530,7 +530,7 @@ test.each([
   '/api/v3/housing',
   '/.//',
   '/nope',
-])('nothing is at %s, whatever the method', async (path) => {
+])('%s is a 404, whatever the method', async (path) => {
   for (const method of ['GET', 'POST', 'DELETE', 'PROPFIND']) {
     const answer = await ask(`${method} ${path}`)
     expect(answer).toMatch(/^HTTP\/1.1 404 /)
@@ -538,12 +538,12 @@ test.each([
   }
 })
 
-test('a path of thousands of slashes is judged as fast as any other', async () => {
+test('a path of thousands of slashes is routed as fast as any other', async () => {
   const path = `/x${'/'.repeat(8000)}x/`
   for (let i = 0; i < 100; i++) expect((await api.get(path)).statusCode).toBe(404)
 }, 8000)
 
-test('another method is a 405 with Allow, before anything else is judged', async () => {
+test('another method is a 405 with Allow, before anything else is checked', async () => {
   const reads = [
     '/',
     types,
@@ -571,7 +571,7 @@ test('another method is a 405 with Allow, before anything else is judged', async
   }
 })
 
-test('an allowed origin may read every answer, another origin none', async () => {
+test('an allowed origin may read every answer, any other origin none', async () => {
   const answers = [
     [200, () => types],
     [307, () => '/api/v1/housing_type'],

@@ -9,10 +9,10 @@ import { afterAll } from 'vitest'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The image that the Dockerfile stands on. */
+/** The base image of the Dockerfile. */
 export const base = /^ARG NODE_IMAGE=(.+)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1] as string
 
-/** What a program did; stdout and stderr are also joined, as people see them. */
+/** The result of a program; `output` is stdout and stderr together, as people see them. */
 export interface Outcome {
   code: number
   stdout: string
@@ -20,7 +20,7 @@ export interface Outcome {
   seconds: number
 }
 
-/** Runs a program to its end, whatever that is; after the deadline it is ended. */
+/** Runs a program until it exits, whatever its exit code; kills it after the deadline. */
 export function run(
   program: string,
   args: string[],
@@ -37,14 +37,14 @@ export function run(
   )
 }
 
-/** Runs docker and gives its stdout; rejects with all that it printed if it fails. */
+/** Runs docker and returns its stdout; if it fails, rejects with everything that it printed. */
 export async function docker(...args: string[]): Promise<string> {
   const { code, stdout, output } = await run('docker', args)
   if (code !== 0) throw new Error(`docker ${args.join(' ')} ended with ${code}:\n${output}`)
   return stdout
 }
 
-/** A name that nothing else on the engine has. */
+/** A name that is unique on the engine. */
 export const unique = (name: string): string => `${name}-${randomUUID().slice(0, 8)}`
 
 /** Starts a container that is removed, with its anonymous volumes, after the tests of the file. */
@@ -56,7 +56,7 @@ export async function start(...args: string[]): Promise<string> {
 
 const cleanUps: (() => Promise<unknown>)[] = []
 
-/** Does it after all tests of the file, the latest first. */
+/** Runs the clean-up after all tests of the file; the last one registered runs first. */
 export function afterTests(cleanUp: () => Promise<unknown>): void {
   cleanUps.push(cleanUp)
 }
@@ -65,7 +65,7 @@ afterAll(async () => {
   for (const cleanUp of cleanUps.reverse()) await cleanUp()
 })
 
-/** Asks until there is an answer that is not undefined, false or empty; rejects after the deadline. */
+/** Asks until the answer is not undefined, false or empty; rejects after the deadline. */
 export async function until<T>(what: string, ask: () => Promise<T | false>, seconds = 120): Promise<T> {
   const end = performance.now() + seconds * 1000
   for (;;) {
@@ -93,10 +93,10 @@ export async function healthy(container: string): Promise<number> {
   })
   const begin = Date.parse(state.StartedAt)
   const ready = state.Health.Log.filter(({ ExitCode }) => ExitCode === 0).map(({ End }) => Date.parse(End))
-  return (Math.min(...ready.filter((end) => end > begin)) - begin) / 1000 // the log begins before the last start
+  return (Math.min(...ready.filter((end) => end > begin)) - begin) / 1000 // the log may begin before the last start
 }
 
-/** The address at which a published port of a container can be reached from here. */
+/** The URL at which a published port of a container can be reached. */
 export const published = async (container: string, port = 3000): Promise<string> =>
   `http://${(await docker('port', container, `${port}`)).split('\n')[0]}`
 
@@ -106,7 +106,7 @@ export interface File {
   path: string
 }
 
-/** All that is in an image, as its containers see it; and the archive, which holds the contents too. */
+/** All files in an image, as its containers see them, and an archive with their contents. */
 export async function filesOf(image: string, platform?: string): Promise<{ files: File[]; archive: string }> {
   const folder = temporaryFolder()
   const archive = join(folder, 'image.tar')
@@ -129,7 +129,7 @@ export function temporaryFolder(): string {
   return folder
 }
 
-/** A copy of the checkout, without what git ignores, to change and to run in. */
+/** A copy of the checkout that tests may change, without the files that git ignores. */
 export async function checkout(): Promise<string> {
   const folder = temporaryFolder()
   const { stdout } = await run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
@@ -137,5 +137,5 @@ export async function checkout(): Promise<string> {
   return folder
 }
 
-/** A measurement, for people. */
+/** Prints a measurement for people. */
 export const tell = (line: string): void => void process.stdout.write(`measured: ${line}\n`)

@@ -66,7 +66,7 @@ async function added(name: string, platform?: string) {
   return { ours, files, folder }
 }
 
-/** Whether the file begins like a program or a library of Linux, Windows or macOS, or like an archive of such. */
+/** Whether the file begins like a program, a library or a library archive of Linux, Windows or macOS. */
 function isMachineCode(file: string): boolean {
   const bytes = Buffer.alloc(8)
   const descriptor = openSync(file, 'r')
@@ -78,8 +78,8 @@ function isMachineCode(file: string): boolean {
 const filesIn = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(folder, file)).isFile())
 
-describe('what is in the image', () => {
-  test('is code, packages for production, migrations and the contract, in at most 60 MB, and nothing else', async () => {
+describe('the image', () => {
+  test('adds only code, production packages, migrations and the contract to its base, at most 60 MB', async () => {
     const { ours } = await added(image)
     const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
     const forProduction = (path: string) => {
@@ -108,7 +108,7 @@ describe('what is in the image', () => {
     expect(bytes).toBeLessThanOrEqual(60e6)
   })
 
-  test('can be read, and not written, by any user; only /data can be written to, by group 0', async () => {
+  test('can be read but not written by any user; only /data can be written, by group 0', async () => {
     const { ours, files } = await added(image)
     const inApp = files.filter(({ path }) => path.startsWith('app/'))
     const wrong = inApp.filter(({ mode }) => !/^(-r..r-.r-.|dr.xr-xr-x|l)/.test(mode))
@@ -117,13 +117,13 @@ describe('what is in the image', () => {
     expect(files.find(({ path }) => path === 'data/')?.mode).toBe('drwxrwx---')
   })
 
-  test('is no machine code, so it fits every platform', async () => {
+  test('adds no machine code, so it fits every platform', async () => {
     const { folder } = await added(image)
     const code = filesIn(folder).filter((file) => isMachineCode(join(folder, file)))
-    expect(code).toEqual(['usr/local/bin/node']) // the base's
+    expect(code).toEqual(['usr/local/bin/node']) // from the base image
   })
 
-  test('is described by its settings', async () => {
+  test('declares its user, command, port, volume, health check and labels', async () => {
     const { Config } = JSON.parse(await docker('inspect', image))[0]
     expect(Config).toMatchObject({
       User: '10001:0',
@@ -144,14 +144,14 @@ describe('what is in the image', () => {
   })
 })
 
-test("after a change of the source the image is built anew from its packages' layer on", async () => {
+test('after a source change the build reuses the layer of the packages', async () => {
   const folder = await checkout()
   const name = unique('sample-api')
   afterTests(() => docker('rmi', '--force', name))
   appendFileSync(join(folder, 'src/server.ts'), `\nprocess.title = '${name}'\n`)
   const seconds = await build(name, folder, '--load')
   tell(`build after a change of the source: ${seconds.toFixed(1)} s`)
-  expect(seconds).toBeLessThan(60) // 20 where nothing else runs
+  expect(seconds).toBeLessThan(60) // 20 if nothing else runs
   expect(await docker('run', '--rm', name, 'grep', '-rl', name, 'dist')).toMatch(/^dist\/serve-\w+\.js$/)
 })
 
@@ -159,7 +159,7 @@ describe('without settings', () => {
   test.each([
     ['its own user', []],
     ['any user of group 0, as OpenShift does', ['--user', '1000680000:0']],
-  ])('it serves the embedded database from its volume, without any privilege, as %s', async (_user, user) => {
+  ])('it serves the embedded database from its volume, without privileges, as %s', async (_user, user) => {
     const container = await start(...hardened, ...open, ...user, image)
     tell(`embedded, first start until healthy: ${(await healthy(container)).toFixed(1)} s`)
     if (user.length === 0) expect(await docker('exec', container, 'id', '-un')).toBe('appuser')
@@ -175,7 +175,7 @@ describe('without settings', () => {
     expect(await docker('diff', container)).toBe('')
   })
 
-  test('SIGTERM ends it with exit code 0 once the request under way is answered', async () => {
+  test('SIGTERM ends it with exit code 0 once the open request is answered', async () => {
     const container = await start(...hardened, ...open, image)
     await healthy(container)
     const { hostname, port } = new URL(await published(container))
@@ -204,7 +204,7 @@ test.each([
     ['PORT is "x"', 'MIGRATE is "maybe"'],
   ],
   [['POSTGRES_PASSWORD_FILE=/run/secrets/none'], ['POSTGRES_PASSWORD_FILE names a file that cannot be read']],
-])('with %s it ends at once, and says what is wrong', async (settings, messages) => {
+])('with %s it exits at once and says what is wrong', async (settings, messages) => {
   const { code, output } = await run('docker', ['run', '--rm', ...settings.flatMap((one) => ['--env', one]), image])
   for (const message of messages) expect(output).toContain(message)
   expect(code).toBe(2)
@@ -229,7 +229,7 @@ describe('on a Postgres server', () => {
     await until('Postgres answers', () => docker('exec', database, 'pg_isready', '-h', '127.0.0.1'))
   })
 
-  test('it serves in 256 MB, writing nothing, as any user', async () => {
+  test('it serves in 256 MB of memory, as any user, and writes no files', async () => {
     const limits = ['--memory=256m', '--memory-swap=256m', '--user=12345:12345']
     const container = await start(...hardened, ...limits, ...open, ...onServer, image)
     tell(`on a server, start until healthy: ${(await healthy(container)).toFixed(1)} s`)
@@ -253,7 +253,7 @@ describe('on a Postgres server', () => {
     expect(await docker('diff', container)).toBe('')
   })
 
-  test('for amd64 and arm64 it holds the same files of ours on a Node of that platform, and arm64 serves', async ({
+  test('for amd64 and arm64 it adds the same files to the Node of that platform, and it serves on arm64', async ({
     skip,
   }) => {
     const emulated = await run('docker', ['run', '--rm', '--platform=linux/arm64', base, 'node', '-p', 'process.arch'])
@@ -296,7 +296,7 @@ describe('on a Postgres server', () => {
     expect(await docker('exec', container, 'node', '-p', 'process.arch')).toBe('arm64')
   })
 
-  test('a migration that fails ends it, and it says which one', async () => {
+  test('it exits if a migration fails, and says which one', async () => {
     const broken = join(temporaryFolder(), 'broken.sql')
     writeFileSync(broken, 'select nothing_of_this_name;\n', { mode: 0o644 })
     const mount = `--volume=${broken}:/app/db/migrations/V98__broken.sql:ro`
@@ -305,7 +305,7 @@ describe('on a Postgres server', () => {
     expect(code).toBe(1)
   })
 
-  test('a schema from the future ends it, and it says so', async () => {
+  test('it exits if the schema is newer than the release, and says so', async () => {
     await sql(`insert into housing.flyway_schema_history
       select 99, '99', 'future', type, 'V99__future.sql', 1, installed_by, installed_on, 1, true
       from housing.flyway_schema_history where version = '1.0.0'`)

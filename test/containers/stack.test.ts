@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { freePort } from '../support/postgres.ts'
 import { afterTests, checkout, docker, type Outcome, root, run, start, tell, unique, until } from './docker.ts'
 
-/** A checkout of its own with a stack of its own, which is removed after the tests. */
+/** A stack in its own copy of the checkout; both are removed after the tests. */
 async function stack(settings: NodeJS.ProcessEnv = {}) {
   const folder = await checkout()
   const [api, database] = [await freePort(), await freePort()]
@@ -50,7 +50,7 @@ const addHouse = (url: string) =>
   })
 
 describe('docker compose up', () => {
-  test('serves the API on data of its own; what is saved is served; down and up keep the data', async () => {
+  test('serves the API with development data, reloads saved source, and keeps the data over down and up', async () => {
     const { folder, env, url, compose, up, sql } = await stack()
     const login = ['POSTGRES_USER=registry', 'POSTGRES_DB=homes', "POSTGRES_PASSWORD='p@ss:w/o#r?d%41 $HOME'"]
     writeFileSync(join(folder, '.env'), login.join('\n'))
@@ -70,7 +70,7 @@ describe('docker compose up', () => {
     await until('the change is served', async () => (await json(url)).message === 'Changed')
     const reload = (performance.now() - saved) / 1000
     tell(`from saving to serving: ${reload.toFixed(1)} s`)
-    expect(reload).toBeLessThan(20) // 3 where nothing else runs
+    expect(reload).toBeLessThan(20) // 3 if nothing else runs
     expect(await docker('inspect', '--format', '{{.State.StartedAt}}', ...before)).toBe(started)
 
     expect((await addHouse(url)).status).toBe(201)
@@ -87,7 +87,7 @@ describe('docker compose up', () => {
     expect(await sql('select count(*) from housing.housing')).toBe('6')
   })
 
-  test('in two checkouts runs two stacks that know nothing of each other', async () => {
+  test('in two checkouts runs two independent stacks', async () => {
     const stacks = [await stack(), await stack()]
     for (const { up } of stacks) await up()
     const [one, two] = stacks.map(({ url }) => url) as [string, string]
@@ -96,7 +96,7 @@ describe('docker compose up', () => {
     expect((await json(`${two}/api/v2/housing`)).items).toHaveLength(6)
   })
 
-  test('needs nothing from outside but images', async () => {
+  test('needs nothing from the network but images', async () => {
     const { folder, compose } = await stack()
     expect((await compose('build')).code).toBe(0)
     writeFileSync(join(folder, 'compose.override.yaml'), 'networks:\n  default:\n    internal: true\n')
@@ -105,7 +105,7 @@ describe('docker compose up', () => {
     expect((await compose('exec', '-T', 'api', 'node', '-e', fetching)).code, 'it is cut off').toBe(7)
   })
 
-  test('does not start the API after a migration that failed, and says which', async () => {
+  test('does not start the API after a failed migration, and says which one failed', async () => {
     const { folder, compose } = await stack()
     writeFileSync(join(folder, 'db/migrations/V99__broken.sql'), 'select nothing_of_this_name;\n')
     const { code, output } = await compose('up', '--detach', '--wait')
@@ -115,7 +115,7 @@ describe('docker compose up', () => {
     expect((await compose('ps', '--status', 'running', '--services')).stdout).toBe('database')
   })
 
-  test('with a schema from the future, which Flyway accepts, has an API that refuses and says so', async () => {
+  test('does not serve on a schema newer than the release, which Flyway accepts, and says so', async () => {
     const { url, compose, up, sql } = await stack()
     await up()
     await sql(`insert into housing.flyway_schema_history
@@ -125,7 +125,7 @@ describe('docker compose up', () => {
     await until('it says so', async () =>
       (await compose('logs', 'api')).output.includes('at 99 (V99__future.sql), newer than this release'),
     )
-    // A connection that was made while it ended may hang, as the engine's own proxy took it.
+    // A connection made while the API exits may hang, because the engine's own proxy accepts it.
     const signal = () => AbortSignal.timeout(2000)
     await until('nobody answers', () =>
       fetch(url, { signal: signal() }).then(
@@ -135,9 +135,9 @@ describe('docker compose up', () => {
     )
   })
 
-  test('with a wrong setting ends the API at once, with the message of the settings', async () => {
+  test('with an invalid setting ends the API at once, with a message about the setting', async () => {
     const { compose, up } = await stack({ LOG_LEVEL: 'loud' })
-    await up('flyway').catch(() => {}) // a container that ends is not what --wait waits for
+    await up('flyway').catch(() => {}) // --wait fails if a container exits
     const { output, code } = await compose('up', '--exit-code-from', 'api', 'api')
     expect(output).toContain('LOG_LEVEL is "loud": it must be one of')
     expect(code).toBe(2)
@@ -147,7 +147,7 @@ describe('docker compose up', () => {
 describe('docker compose --profile test up', () => {
   const once = ['--profile', 'test', 'up', '--exit-code-from', 'tests', 'tests']
 
-  test('with CI runs the tests once on the stack, in databases of their own, prints the totals and ends with 0', async () => {
+  test('with CI runs the tests once, in their own databases, prints the totals and exits with 0', async () => {
     const { compose, up, sql } = await stack({ CI: 'true' })
     await up()
     const { code, output, seconds } = await compose(...once)
@@ -161,7 +161,7 @@ describe('docker compose --profile test up', () => {
     expect(await sql("select count(*) from pg_database where datname like 'test%'")).toBe('0')
   })
 
-  test('with a test that fails ends with 1', async () => {
+  test('exits with 1 if a test fails', async () => {
     const { folder, compose } = await stack({ CI: 'true' })
     keepOne(folder)
     appendFileSync(join(folder, 'src/config.test.ts'), "\ntest('no', () => expect(1).toBe(2))\n")
@@ -170,7 +170,7 @@ describe('docker compose --profile test up', () => {
     expect(code).toBe(1)
   })
 
-  test('without CI runs again when a file changes', async () => {
+  test('without CI runs the tests again when a file changes', async () => {
     const { folder, compose } = await stack()
     keepOne(folder)
     expect((await compose('--profile', 'test', 'up', '--detach', 'tests')).code).toBe(0)
@@ -182,14 +182,14 @@ describe('docker compose --profile test up', () => {
     expect(second).toMatch(/ 2 failed$/)
   })
 
-  /** Leaves one file of tests, to be quick. */
+  /** Keeps only one test file, to be quick. */
   function keepOne(folder: string) {
     for (const file of readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' }))
       if (file.endsWith('.test.ts') && file !== 'config.test.ts') rmSync(join(folder, 'src', file))
   }
 })
 
-test("the README's way from the predecessor's stack keeps every row, and version 1 answers", async () => {
+test("the README's move from the predecessor's stack keeps every row, and version 1 serves them", async () => {
   const { folder, url, env, up, compose, sql } = await stack()
   const name = unique('sampledb')
   const sampledb = await start('--name', name, '--env', 'POSTGRES_PASSWORD=default', 'postgres:15')
@@ -198,7 +198,7 @@ test("the README's way from the predecessor's stack keeps every row, and version
     docker('exec', sampledb, 'psql', '-h', '127.0.0.1', '-U', 'postgres', '-v', 'ON_ERROR_STOP=1', '-c', statement)
   const init = readFileSync(join(root, 'db/migrations/V1.0.0__init.sql'), 'utf8')
   await psql(`create schema housing; ${init}`)
-  // What Flyway 10 wrote of the predecessor's only script.
+  // The history that Flyway 10 wrote for the predecessor's only script.
   await psql(`create table housing.flyway_schema_history (
       installed_rank integer not null constraint flyway_schema_history_pk primary key, version varchar(50),
       description varchar(200) not null, type varchar(20) not null, script varchar(1000) not null, checksum integer,

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { Totals } from '../support/totals.ts'
 
-/** What needs a Docker engine: `npm run test:containers`. */
+/** The tests that need a Docker engine: `npm run test:containers`. */
 export default defineConfig({
   test: {
     include: ['test/containers/*.test.ts'],

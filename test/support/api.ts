@@ -15,15 +15,15 @@ import { readMigrations } from '../../src/migrations/files.ts'
 import { rejectUntilReady } from '../../src/pages/readiness.ts'
 import { createServer, type ServerOptions } from '../../src/server.ts'
 
-/** The back end that this run of the test files is about. */
+/** The back end that this run tests. */
 export const backend = process.env.BACKEND === 'server' ? 'server' : 'embedded'
 
-/** The real API on a migrated database of its own, which is emptied before each test; ends with the test file. */
+/** The real API on a new migrated database, which is emptied before each test and dropped after the test file. */
 export async function startApi(options: Partial<ServerOptions> = {}) {
   const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
   const { readiness = { schema: { expected: '', found: '', ready: true }, draining: false } } = options
   const opened = await openDatabase(settings, () => rejectUntilReady(readiness))
-  // Without plugins it is another instance, for which nothing is gathered.
+  // A copy without plugins is a different instance, so its queries are not gathered.
   const db = process.env.GATHERED === 'no' ? opened.db.withoutPlugins() : opened.db
   const database = { ...opened, db }
   await bringUpOnce(database, readMigrations())
@@ -37,7 +37,7 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
   return { app, db, settings, database }
 }
 
-/** Empties every table but the four housing types, in the order of creation: a log comes after what it logs. */
+/** Empties all tables except four housing types, in order of creation: a log comes after the table that it logs. */
 const emptyTables = `do $$
   declare
     name regclass;
@@ -55,7 +55,7 @@ const emptyTables = `do $$
 
 const silent = createLog('silent')
 
-/** One more API, over a database that is open. */
+/** Another API on a database that is already open. */
 export const apiOver = (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
   createServer({
     database,
@@ -67,7 +67,7 @@ export const apiOver = (database: ServerOptions['database'], options: Partial<Se
     ...options,
   })
 
-/** For what needs no data. */
+/** A database for tests that need no data. */
 export const noDatabase = {
   db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }) as Database,
   takesWrites: async () => false,
@@ -85,7 +85,7 @@ export async function ownFolder() {
   }
 }
 
-/** A new and empty database on the tests' server. */
+/** A new, empty database on the tests' server. */
 export async function ownDatabase() {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('serverUrl'))

@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg'
 
 type Client = Pick<ClientBase, 'query'>
 
-/** Everything that Postgres knows of the schema housing, a line each; equal for equal schemas, however they were made. */
+/** Everything that Postgres knows about the schema housing, one fact per line; equal schemas give equal lines. */
 export async function catalog(client: Client): Promise<string[]> {
   const { rows } = await client.query(`
     with relation as (select * from pg_class where relnamespace = to_regnamespace('housing'))
@@ -29,13 +29,13 @@ export async function catalog(client: Client): Promise<string[]> {
   return rows.map(({ line }) => line)
 }
 
-/** Flyway's history without what differs from run to run: when, and how long it took. */
+/** Flyway's history without the columns that differ from run to run: the time and the duration. */
 export async function history(client: Client): Promise<object[]> {
   const { rows } = await client.query('select * from housing.flyway_schema_history order by installed_rank')
   return rows.map(({ installed_on: _, execution_time: __, ...row }) => row)
 }
 
-/** Makes what the Python version's Flyway left behind, with two houses in it. */
+/** Creates the schema that the Python version's Flyway left behind, with two houses in it. */
 export async function makePredecessor(client: Client, made: { schemaByFlyway: boolean }): Promise<void> {
   await client.query(`
     create schema housing;

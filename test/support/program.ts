@@ -13,11 +13,11 @@ interface Options {
   program?: [string, ...string[]]
   env?: Record<string, string>
   cwd?: string
-  /** A process group of its own, as a terminal makes one. */
+  /** Whether it gets its own process group, as in a terminal. */
   group?: boolean
 }
 
-/** Starts the program as an operator would, with these settings alone; it ends with the test at the latest. */
+/** Starts the program as an operator would, with only these settings; it is killed at the end of the test. */
 export function start({
   command = [],
   program = [process.execPath, 'dist/main.js'],
@@ -44,22 +44,22 @@ export function start({
   onTestFinished(async () => {
     try {
       signal('SIGKILL')
-    } catch {} // it has ended
+    } catch {} // it has already exited
     await exit
   })
   return {
     pid,
     output,
     signal,
-    /** The exit code; the name of the signal where one killed it. */
+    /** The exit code, or the name of the signal that killed it. */
     exit: exit.then(([code, signal]) => code ?? signal),
-    /** What the log says, a line each. */
+    /** The lines of the log, parsed. */
     lines: () =>
       output.stdout
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),
-    /** Waits until the log says it. */
+    /** Waits until the log contains the text. */
     async says(text: string | RegExp): Promise<string> {
       for (;;) {
         const found = output.stdout.match(text)
@@ -73,7 +73,7 @@ export function start({
 
 const isRunning = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null
 
-/** Starts it, and waits until it serves data (or until it merely listens). */
+/** Starts the program and waits until it serves data (or only until it listens). */
 export async function serve(options: Options & { until?: 'ready' | 'listening' } = {}) {
   const program = start(options)
   const line = await program.says(/listens on http:\/\/\S+(?=;)/)
@@ -81,7 +81,7 @@ export async function serve(options: Options & { until?: 'ready' | 'listening' }
   return { ...program, url: line.slice('listens on '.length) }
 }
 
-/** Runs it to its end. */
+/** Runs the program until it exits. */
 export async function run(options: Options) {
   const program = start(options)
   return { code: await program.exit, ...program.output }

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
 /**
- * A way to a server that can be made to hang: connections stay open, new ones are taken, and nothing gets through. Or
- * only the answer to one word does not.
+ * A proxy that can hang: connections stay open and new ones are accepted, but nothing gets through. It can also hold
+ * back only the answer to one word.
  */
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>()
@@ -33,7 +33,7 @@ export async function startProxy(port: number) {
       hanging = on
       for (const socket of sockets) on ? socket.pause() : socket.resume()
     },
-    /** Whoever says this to the server does not hear of it again. */
+    /** A connection that sends this word gets no more answers. */
     keepAnswersTo(word: string) {
       unanswered = word
     },

@@ -15,12 +15,12 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The folder of a migrated embedded database, to copy. */
     template: string
-    /** A server on which tests make and drop databases of their own. */
+    /** A server on which tests create and drop their own databases. */
     serverUrl: string
   }
 }
 
-/** Makes what every test file starts from: the program as built, a migrated embedded database, and a server. */
+/** Makes what every test file starts from: the built program, a migrated embedded database and a server. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   await promisify(execFile)(process.execPath, [fileURLToPath(new URL('../../scripts/prepare.mjs', import.meta.url))])
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
@@ -39,7 +39,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
-/** The settings as a DATABASE_URL, which unlike them can name another database. */
+/** The settings as a DATABASE_URL, in which tests can replace the database. */
 function urlOf({ host, port, user, password, database, sslMode }: ServerSettings): string {
   const [name, secret, path] = [user, password, database].map(encodeURIComponent)
   const server = host.includes(':') ? `[${host}]` : encodeURIComponent(host)

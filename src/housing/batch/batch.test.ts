@@ -11,7 +11,7 @@ const batch = (operations: unknown, headers: Record<string, string> = {}) =>
   api.post('/api/v2/housing/batch', { operations }, headers)
 const list = async () => (await api.get('/api/v2/housing')).json().items
 
-test('a batch does everything in its order and tells what each operation did', async () => {
+test('a batch runs its operations in order and reports what each one did', async () => {
   const answer = await batch([
     create,
     { op: 'update', id: 1, version: 1, house: { city: 'Oak Bay' } },
@@ -45,7 +45,7 @@ test.each([
   [{ op: 'delete', id: 9, version: 1 }, 404, 'not-found', []],
   [{ op: 'update', id: 1, version: 7, house: { city: 'x' } }, 409, 'version-conflict', []],
   [{ op: 'delete', id: 1, version: 2 }, 409, 'version-conflict', []],
-])('%j fails by itself, is named by its place, and undoes all', async (operation, status, code, places) => {
+])('%j fails, is reported by its index, and undoes the whole batch', async (operation, status, code, places) => {
   await batch([create])
   const before = await list()
   const answer = await batch([create, operation, create])
@@ -55,7 +55,7 @@ test.each([
   expect(await list()).toEqual(before)
 })
 
-test('all that is wrong with the operations is told at once, and nothing is done', async () => {
+test('all errors in the operations are reported at once, and nothing is done', async () => {
   const operations = [
     { op: 'create', house: { ...house, city: '', extra: 1 } },
     { op: 'update', id: 0, version: 1, house: { postal_code: 'x' } },
@@ -83,14 +83,14 @@ test('all that is wrong with the operations is told at once, and nothing is done
   expect(await list()).toEqual([])
 })
 
-test('a body that is wrong is so by its first wrong operation', async () => {
+test('an invalid body is reported with the index of its first invalid operation', async () => {
   const answer = await batch([create, { ...create, house: {} }, { op: 'delete' }])
   expect(answer.statusCode).toBe(422)
   expect(answer.json().index).toBe(1)
   expect((await batch([])).json()).not.toHaveProperty('index')
 })
 
-test('what is wrong all over is told soon, and a thousand times at most', async () => {
+test('a body that is wrong all over is rejected soon, with at most a thousand errors', async () => {
   const started = performance.now()
   expectProblem(await batch(Array(2_000_000).fill(0)), 422, 'invalid-body', ['/operations'])
   const wrong = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`m${i}`, 0]))
@@ -100,7 +100,7 @@ test('what is wrong all over is told soon, and a thousand times at most', async 
   expect(performance.now() - started).toBeLessThan(10_000)
 })
 
-test('a conflict within a batch tells the version that there still is', async () => {
+test('a conflict within a batch reports the version that is still stored', async () => {
   await batch([create])
   const update = { op: 'update', id: 1, version: 1, house: { city: 'Oak Bay' } }
   const remove = { op: 'delete', id: 1, version: 1 }
@@ -116,7 +116,7 @@ test('a conflict within a batch tells the version that there still is', async ()
   expect(await list()).toMatchObject([{ id: 1, version: 1, city: 'Victoria' }])
 })
 
-test('a thousand operations of full length fit, and four MiB are the limit', async () => {
+test('a thousand operations of full length fit into a body, and four MiB are its limit', async () => {
   const long = { ...house, address: '😀'.repeat(50), street: '😀'.repeat(50), city: '😀'.repeat(50) }
   const answer = await batch(Array(1000).fill({ op: 'create', house: long }))
   expect(answer.statusCode).toBe(200)
@@ -128,7 +128,7 @@ test('a thousand operations of full length fit, and four MiB are the limit', asy
   expect(tooLarge.json().detail).toContain('4194304')
 }, 60_000)
 
-test('the path of batches takes no other method', async () => {
+test('the path of batches accepts no other method', async () => {
   for (const method of ['GET', 'PUT', 'PATCH', 'DELETE'] as const) {
     const answer = await api.send(method, '/api/v2/housing/batch')
     expectProblem(answer, 405, 'method-not-allowed')
@@ -136,7 +136,7 @@ test('the path of batches takes no other method', async () => {
   }
 })
 
-test('a batch with an Idempotency-Key is done once only', async () => {
+test('a batch with an Idempotency-Key is done only once', async () => {
   const key = { 'idempotency-key': 'a batch'.replace(' ', '-') }
   const first = await batch([create, create], key)
   const again = await batch([create, create], key)
@@ -146,7 +146,7 @@ test('a batch with an Idempotency-Key is done once only', async () => {
   await sql`delete from housing.idempotency_keys`.execute(db)
 })
 
-test('batches that touch the same houses in opposite order all succeed or tell of a stale version', async () => {
+test('batches in opposite order do not deadlock: one succeeds, the others report a stale version', async () => {
   await batch(Array(20).fill(create))
   const ids = Array.from({ length: 20 }, (_, i) => i + 1)
   for (let round = 0; round < 3; round++) {

@@ -20,7 +20,7 @@ const list = async (parameters: object = {}) => {
 }
 const ids = async (parameters: object) => (await list(parameters)).items.map(({ id }) => id)
 
-/** Stores houses by SQL, as rows from before our rules may hold anything. */
+/** Stores houses by SQL, because rows from before our rules may contain anything. */
 async function store(houses: Partial<New>[]): Promise<void> {
   const rows = houses.map((house) => ({
     address: '1',
@@ -38,13 +38,13 @@ async function store(houses: Partial<New>[]): Promise<void> {
     join housing.housing_types t on t.code = h.housing_type`.execute(db)
 }
 
-test('without parameters all houses come in the order of their ids', async () => {
+test('without parameters all houses are listed in the order of their ids', async () => {
   expect(await list()).toEqual({ items: [], next: null })
   await store([{ city: 'B' }, { city: 'A' }])
   expect(await ids({})).toEqual([1, 2])
 })
 
-test('each filter finds what it says, and all that are given must hold', async () => {
+test('each filter finds what it says, and all given filters must match', async () => {
   await store([
     { address: '10', street: 'Douglas Street', city: 'Victoria', postal_code: 'V8W 2E7', housing_type: 'SFD' },
     { address: '12-B', street: 'Doug_as %', city: 'victoria', postal_code: 'V8W 1P6', housing_type: 'ASL' },
@@ -81,14 +81,14 @@ test('each filter finds what it says, and all that are given must hold', async (
   for (const [filter, found] of cases) expect.soft(await ids(filter), JSON.stringify(filter)).toEqual(found)
 })
 
-test('only the fields that are named are answered, and the exact number where it is asked for', async () => {
+test('only the named fields are returned, and the exact count if it is asked for', async () => {
   await store([{}, { city: 'Oak Bay' }, {}])
   const page = await list({ fields: 'city,id', count: 'exact', limit: 1, city: 'victoria' })
   expect(page).toEqual({ items: [{ id: 1, city: 'Victoria' }], next: expect.any(String), total: 2 })
   expect(await list({ cursor: page.next, fields: 'id', limit: 5 })).toEqual({ items: [{ id: 3 }], next: null })
 })
 
-test('the longest filters that there can be fit into a cursor', async () => {
+test('the longest possible filters fit into a cursor', async () => {
   const longest = '\u{1F600}'.repeat(50)
   const blank = ' '.repeat(25)
   await store(Array.from({ length: 2 }, () => ({ city: longest, street: `"${longest.slice(2)}` })))
@@ -104,7 +104,7 @@ test('the longest filters that there can be fit into a cursor', async () => {
   expect((await list({ cursor: next })).items).toMatchObject([{ id: 2 }])
 })
 
-test('the header Link leads to the first and to the next page, with all that was asked', async () => {
+test('the header Link leads to the first and to the next page, with all parameters', async () => {
   await store([{}, {}, {}])
   const first = await api.get('/api/v2/housing?limit=2&sort=-id&city=victoria&fields=id')
   const [toFirst, toNext] = String(first.headers.link)
@@ -142,12 +142,12 @@ test.each([
   ['cursor=', ['cursor']],
   ['cursor=AAAA', ['cursor']],
   ['colour=red&limit=x&__proto__=1', ['colour', 'limit', '__proto__']],
-])('?%s is a 400 that names what is wrong', async (parameters, names) => {
+])('?%s is a 400 that names the wrong parameters', async (parameters, names) => {
   const answer = await api.get(`/api/v2/housing?${parameters}`)
   expectProblem(answer, 400, 'invalid-parameter', names)
 })
 
-test('a cursor that was damaged, or belongs to another list, is a 400', async () => {
+test('a cursor that is damaged, or belongs to another list, is a 400', async () => {
   await store(Array.from({ length: 5 }, () => ({})))
   const cursor = (await list({ limit: 2, sort: 'city', city: 'victoria' })).next as string
   for (const parameters of [{ sort: '-city' }, { city: 'oak bay' }, { q: 'main' }])
@@ -183,7 +183,7 @@ test('a cursor that was damaged, or belongs to another list, is a 400', async ()
   )
 })
 
-/** A value of each filter, which some of the houses below match; the compiler demands one of a new filter. */
+/** A value for each filter, which half of the houses below match; the compiler demands one for a new filter. */
 const aFilter: Record<FilterName, string> = {
   postal_code: 'V8V 1A1',
   city: 'victoria',
@@ -193,7 +193,7 @@ const aFilter: Record<FilterName, string> = {
   q: 'north',
 }
 
-test('all filters that are given hold, in every combination, on every page', async () => {
+test('every combination of filters finds what all of them match, on every page', async () => {
   const names = Object.keys(filters) as FilterName[]
   await sql`
     insert into housing.housing (address, street, city, postal_code, housing_type_id, updated_at)
@@ -235,14 +235,14 @@ const someFilters: fc.Arbitrary<Filters> = fc.record(
   { requiredKeys: [] },
 )
 const aSort = fc.constantFrom(...sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))
-/** What happens to the table between two pages: a row is added, or some row is changed, or deleted. */
+/** What happens to the table between two pages: a row is added, changed or deleted. */
 const anEvent = fc.oneof(
   aHouse.map((house) => ({ house })),
   fc.record({ change: fc.nat(30), to: aHouse }),
   fc.record({ remove: fc.nat(30) }),
 )
 
-test('walking the pages returns each house that nobody touches exactly once, in order, whatever else happens', async () => {
+test('walking the pages returns each untouched house exactly once, in order, whatever else happens', async () => {
   const life = fc.record({
     houses: fc.array(aHouse, { maxLength: 30 }),
     filters: someFilters,

@@ -20,7 +20,7 @@ const history = async (id = 1, query = ''): Promise<{ items: HousingVersion[]; n
 const asOf = (instant: string | number, id = 1) =>
   api.get(`/api/v2/housing/${id}?as_of=${encodeURIComponent(new Date(instant).toISOString())}`)
 
-test('each version is told with what it changed, newest first, also after the deletion', async () => {
+test('each version is listed with what it changed, newest first, also after the deletion', async () => {
   const first = await create()
   const second = await change({ city: 'Oak Bay', address: '7' })
   await api.delete('/api/v2/housing/1', any)
@@ -60,7 +60,7 @@ test('a history is paged like the list', async () => {
     ])
 })
 
-test('a house that never was has no history, no past and nothing to restore', async () => {
+test('a house that never existed has no history, no past and nothing to restore', async () => {
   await create()
   for (const url of ['/api/v2/housing/9/versions', '/api/v2/housing/0/versions', '/api/v2/housing/x/versions'])
     expectProblem(await api.get(url), 404, 'not-found')
@@ -70,7 +70,7 @@ test('a house that never was has no history, no past and nothing to restore', as
   expectProblem(await restore(0, any), 404, 'not-found')
 })
 
-test('an earlier instant shows the house as it stood, without an ETag, and not to be kept', async () => {
+test('as_of shows the house as it was at that instant, without an ETag and not to be cached', async () => {
   const first = await create()
   const second = await change({ city: 'Oak Bay' })
   const then = await asOf(first.updated_at)
@@ -92,7 +92,7 @@ test('an earlier instant shows the house as it stood, without an ETag, and not t
   expectProblem(await api.get('/api/v2/housing/1?as_of=yesterday'), 400, 'invalid-parameter', ['as_of'])
 })
 
-test('a restoration is a new version, and needs a precondition that holds', async () => {
+test('restoring a house makes a new version, and needs a precondition that holds', async () => {
   const first = await create()
   await change({ city: 'Oak Bay' })
   expectProblem(await restore(1), 428, 'precondition-required')
@@ -110,7 +110,7 @@ test('a restoration is a new version, and needs a precondition that holds', asyn
   expect((await history()).items[0]).toMatchObject({ version: 4, operation: 'updated' })
 })
 
-test('a deleted house comes back under its id and goes on where it ended', async () => {
+test('a deleted house is restored under its id, and its versions continue', async () => {
   const first = await create()
   await api.delete('/api/v2/housing/1', any)
   expectProblem(await restore(2), 409, 'not-restorable')
@@ -132,7 +132,7 @@ test('a version whose housing type is gone cannot be restored', async () => {
   expect((await history()).items.at(-1)?.house.housing_type).toBe('TNH')
 })
 
-test('of clients that undelete the same house at once, one does', async () => {
+test('of clients that restore the same deleted house at once, exactly one succeeds', async () => {
   await create()
   await api.delete('/api/v2/housing/1', any)
   const answers = await Promise.all(Array.from({ length: 10 }, () => restore(1)))
@@ -140,7 +140,7 @@ test('of clients that undelete the same house at once, one does', async () => {
   expect((await history()).items).toHaveLength(3)
 })
 
-test('what is written by SQL has its history too, with the actor that it names', async () => {
+test('writes by SQL are in the history too, with the actor that they name', async () => {
   await db.transaction().execute(async (tx) => {
     await sql`select set_config('sample_api.actor', 'import of March', true)`.execute(tx)
     await sql`insert into housing.housing (address, street, city, postal_code, housing_type_id)
@@ -168,7 +168,7 @@ test('the change log is append-only, and a house keeps its id', async () => {
     await expect(sql.raw(statement).execute(db)).rejects.toMatchObject({ code: '55000' })
 })
 
-// A life of one house: what is done to it, by whom, and with which value.
+// One act in the life of a house: what is done to it, whether by SQL, and with which values.
 const act = fc.record({
   what: fc.constantFrom('change', 'change', 'delete', 'restore', 'restore'),
   bySql: fc.boolean(),
@@ -177,7 +177,7 @@ const act = fc.record({
   pick: fc.nat(),
 })
 
-test('whatever a house lives through, its history tells it, and shows it as it stood at any instant', async () => {
+test('whatever happens to a house, its history reports it and shows the house as it was at any instant', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(act, { maxLength: 12 }), async (acts) => {
       const house: Housing = await create()
