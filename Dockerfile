@@ -1,4 +1,4 @@
-# The choices made here, and their reasons, are in the README's section on containers.
+# The choices made here, and their reasons, are in docs/containers.md.
 ARG NODE_IMAGE=node:24-alpine
 
 # Whatever is installed or built is JavaScript or WebAssembly, so the builder's own platform does it for all.

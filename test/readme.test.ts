@@ -37,9 +37,18 @@ test('the table of settings in the README lists what the program reads', () => {
 })
 
 test('every file that the documents name exists', () => {
-  for (const paper of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']) {
+  const papers = [
+    'README',
+    'ARCHITECTURE',
+    'CONTRIBUTING',
+    'SECURITY',
+    'CHANGELOG',
+    'docs/containers',
+    'docs/moving-from-python',
+  ]
+  for (const paper of papers.map((name) => `${name}.md`)) {
     const text = readFileSync(`${root}/${paper}`, 'utf8')
-    const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|test|db|bench|scripts)\/[\w./-]*\w)`/g)].map(
+    const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|test|db|bench|scripts|docs)\/[\w./-]*\w)`/g)].map(
       ([, a, b]) => a ?? b,
     )
     for (const file of named) expect(() => readFileSync(`${root}/${file}`), `${paper}: ${file}`).not.toThrow(/ENOENT/)

@@ -189,7 +189,7 @@ describe('docker compose --profile test up', () => {
   }
 })
 
-test("the README's move from the predecessor's stack keeps every row, and version 1 serves them", async () => {
+test("the documented move from the predecessor's stack keeps every row, and version 1 serves them", async () => {
   const { folder, url, env, up, compose, sql } = await stack()
   const name = unique('sampledb')
   const sampledb = await start('--name', name, '--env', 'POSTGRES_PASSWORD=default', 'postgres:15')
@@ -211,8 +211,8 @@ test("the README's move from the predecessor's stack keeps every row, and versio
   await psql(`insert into housing.housing (address, street, city, postal_code, housing_type_id)
     select n::text, 'Douglas Street', 'Victoria', 'V8W 2E7', n % 4 + 1 from generate_series(1, 1000) n`)
 
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  const [, session = ''] = /```sh\n([^`]*docker inspect[^`]*)```/.exec(readme) ?? []
+  const paper = readFileSync(join(root, 'docs/moving-from-python.md'), 'utf8')
+  const [, session = ''] = /```sh\n([^`]*docker inspect[^`]*)```/.exec(paper) ?? []
   expect(session).toContain('flyway repair')
   const script = join(folder, 'session.sh')
   writeFileSync(script, session.replaceAll('sampledb', name).replace(/^docker compose up$/m, ''))
