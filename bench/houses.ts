@@ -1,5 +1,5 @@
 // A Postgres server for one measurement, with many houses in it.
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { openDatabase } from '../src/database/open.ts'
 import { bringUpOnce } from '../src/migrations/bring-up.ts'
 import { readMigrations } from '../src/migrations/files.ts'

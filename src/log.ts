@@ -1,5 +1,5 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 
 /** The process's log: pino's methods, and `line` for a line that is JSON already, at the level info. */
 export type Log = Logger & { line: (json: string) => void }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
-import { ConfigError, readConfig } from './config.ts'
+import { ConfigError, readConfig } from './config/config.ts'
 import { version } from './version.ts'
 
 // Lets V8's young generation grow to its full size at once. By default it creeps, and for as long as it is small the

@@ -12,7 +12,7 @@ const source = (file: string) => readFileSync(join(src, file), 'utf8')
  * and from lower floors, never from another room of its floor. A new resource goes beside `housing`.
  */
 const floors = [
-  ['config.ts', 'root.ts'],
+  ['config', 'root.ts'],
   ['log.ts', 'version.ts'],
   ['database'],
   ['migrations'],

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { settings } from '../src/config.ts'
+import { settings } from '../src/config/settings.ts'
 import { startApi } from './support/api.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -1,6 +1,6 @@
 import { get } from 'node:http'
 import { isIPv6 } from 'node:net'
-import { type Config, ConfigError, readConfig } from '../config.ts'
+import { type Config, ConfigError, readConfig } from '../config/config.ts'
 
 const deadline = 2000
 

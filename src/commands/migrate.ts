@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { openDatabase } from '../database/open.ts'
 import { bringUpOnce } from '../migrations/bring-up.ts'
 import { readMigrations } from '../migrations/files.ts'

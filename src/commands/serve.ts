@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { openDatabase } from '../database/open.ts'
 import { createLog } from '../log.ts'
 import { bringUp } from '../migrations/bring-up.ts'

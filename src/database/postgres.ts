@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { ServerSettings } from '../config.ts'
+import type { ServerSettings } from '../config/database-settings.ts'
 import { type Admit, isPrimary, kyselyOver, type OpenDatabase } from './database.ts'
 import { isSqlError, Unreachable } from './errors.ts'
 import { gatherFor } from './gather.ts'

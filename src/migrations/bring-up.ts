@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import type { OpenDatabase } from '../database/database.ts'
 import { isPassing, isSqlError, reason, Unreachable } from '../database/errors.ts'
 import { inspectSchema, migrate } from './apply.ts'

@@ -1,0 +1,82 @@
+import { isIP } from 'node:net'
+import { type DatabaseSettings, databaseSettings } from './database-settings.ts'
+import { Environment } from './environment.ts'
+import { logLevels, migrateModes } from './settings.ts'
+
+export interface Config {
+  host: string
+  port: number
+  /** Exact origins, or `*` for every one. */
+  origins: string[] | '*'
+  database: DatabaseSettings
+  migrate: (typeof migrateModes)[number]
+  logLevel: (typeof logLevels)[number]
+  drainSeconds: number
+  trustProxy: string[]
+  /** What is allowed but surely not meant, a sentence each. */
+  warnings: string[]
+}
+
+/** Everything wrong with the environment, a line for each variable; no secret's value is among them. */
+export class ConfigError extends Error {
+  constructor(problems: string[]) {
+    super(['The settings are wrong:', ...problems].join('\n  '))
+  }
+}
+
+/** Reads the environment; an empty value counts as unset. Throws a {@link ConfigError} that names every problem. */
+export function readConfig(variables: NodeJS.ProcessEnv): Config {
+  const env = new Environment(variables)
+  const config: Config = {
+    host: host(env),
+    port: env.integer('PORT', 0, 65535),
+    origins: origins(env),
+    database: databaseSettings(env),
+    migrate: env.choice('MIGRATE', migrateModes),
+    logLevel: env.choice('LOG_LEVEL', logLevels),
+    drainSeconds: env.integer('DRAIN_SECONDS', 0, 300),
+    trustProxy: trustProxy(env),
+    warnings: env.warnings,
+  }
+  if (env.problems.length > 0) throw new ConfigError(env.problems)
+  return config
+}
+
+function host(env: Environment): string {
+  const host = env.text('HOST')
+  if (!isIP(host) && !/^[\w.-]+$/.test(host))
+    env.problems.push(`HOST is "${host}": it must be an address or a name of this machine, without a port.`)
+  return host
+}
+
+function origins(env: Environment): Config['origins'] {
+  const all = env.list('ORIGINS')
+  if (all.length === 1 && all[0] === '*') return '*'
+  return all.filter((origin) => {
+    if (isOrigin(origin)) return true
+    env.warnings.push(`ORIGINS has "${origin}", which matches nothing: an origin looks like https://example.org:8443.`)
+    return false
+  })
+}
+
+/** Whether it is spelled as browsers send it: lower case, no default port, nothing after the host. */
+function isOrigin(text: string): boolean {
+  if (text.includes('*') || !URL.canParse(text)) return false
+  const { protocol, host } = new URL(text)
+  return host !== '' && text === `${protocol}//${host}`
+}
+
+function trustProxy(env: Environment): string[] {
+  const ranges = env.list('TRUST_PROXY')
+  for (const range of ranges)
+    if (!isRange(range))
+      env.problems.push(`TRUST_PROXY has "${range}": it must be an address or a range such as 10.0.0.0/8.`)
+  return ranges
+}
+
+function isRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const most = { 4: 32, 6: 128 }[isIP(address)]
+  if (most === undefined || rest.length > 0) return false
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most)
+}

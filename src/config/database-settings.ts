@@ -1,0 +1,108 @@
+import { isIP } from 'node:net'
+import type { Environment } from './environment.ts'
+import { settings, sslModes } from './settings.ts'
+
+/** How to reach a Postgres server. */
+export interface ServerSettings {
+  kind: 'server'
+  host: string
+  port: number
+  user: string
+  password: string
+  database: string
+  sslMode: (typeof sslModes)[number]
+}
+
+export type DatabaseSettings = ServerSettings | { kind: 'embedded'; folder: string }
+
+/** The server that the variables name, or else the embedded database. */
+export function databaseSettings(env: Environment): DatabaseSettings {
+  const urls = ['DATABASE_URL', 'DATABASE_URL_FILE'].filter((name) => env.given(name))
+  const parts = env.names('POSTGRES_')
+  if (urls.length > 0 && parts.length > 0)
+    env.problems.push(`${[...urls, ...parts].join(', ')} are set: keep DATABASE_URL, or keep POSTGRES_*.`)
+  if (urls.length > 0) return fromUrl(env)
+  if (parts.length > 0) return fromParts(env, parts)
+  return { kind: 'embedded', folder: env.text('DATA_DIR') }
+}
+
+/** The whole URL is a secret: with one character not encoded, the password may land in any other part. */
+const urlForm = new RegExp(
+  [
+    '^postgres(ql)?://',
+    '((?<user>[^:@/?#]*)(:(?<password>[^@/?#]*))?@)?',
+    '(?<server>[^@/?#]*)',
+    '(/(?<database>[^@/?#]*))?',
+    `(\\?sslmode=(?<sslMode>${sslModes.join('|')}))?$`,
+  ].join(''),
+)
+const urlRule = [
+  'DATABASE_URL must be postgres://user:password@host:5432/database?sslmode=disable; any part of it may be left out;',
+  'within a part, % is written %25, @ is %40, / is %2F, ? is %3F and # is %23;',
+  `sslmode is ${sslModes.join(', ')}, and there is no other parameter.`,
+].join(' ')
+
+function fromUrl(env: Environment): ServerSettings {
+  const url = env.secret('DATABASE_URL')
+  const parts = url && decodedParts(url)
+  if (url && !parts) env.problems.push(urlRule)
+  const { server, user, password, database, sslMode } = parts || {}
+  return {
+    kind: 'server',
+    host: server?.host ?? settings.POSTGRES_SERVER.default,
+    port: server?.port ?? Number(settings.POSTGRES_PORT.default),
+    user: user || settings.POSTGRES_USER.default,
+    password: password || settings.POSTGRES_PASSWORD.default,
+    database: database || settings.POSTGRES_DB.default,
+    sslMode: (sslMode || settings.POSTGRES_SSLMODE.default) as ServerSettings['sslMode'],
+  }
+}
+
+/** The parts of a URL, empty where left out; undefined where the URL, or its server, has another form. */
+function decodedParts(url: string) {
+  const parts = urlForm.exec(url)?.groups
+  try {
+    const decoded = (name: string) => decodeURIComponent(parts?.[name] ?? '')
+    const [user, password, database, sslMode] = ['user', 'password', 'database', 'sslMode'].map(decoded)
+    const server = serverIn(decoded('server') || settings.POSTGRES_SERVER.default)
+    return parts && server && { server, user, password, database, sslMode }
+  } catch {
+    return undefined // %zz, or %FF, which is not UTF-8
+  }
+}
+
+function fromParts(env: Environment, names: string[]): ServerSettings {
+  for (const name of names)
+    if (!(name in settings) && name !== 'POSTGRES_HOST' && name !== 'POSTGRES_PASSWORD_FILE')
+      env.warnings.push(`${name} is not read; known are POSTGRES_SERVER, _PORT, _USER, _PASSWORD, _DB and _SSLMODE.`)
+  const port = env.integer('POSTGRES_PORT', 1, 65535)
+  const hosts = new Set<string>()
+  const ports = new Set(env.given('POSTGRES_PORT') ? [port] : [])
+  for (const name of ['POSTGRES_SERVER', 'POSTGRES_HOST'].filter((name) => env.given(name))) {
+    const server = serverIn(env.given(name) ?? '')
+    if (!server) env.problems.push(`${name} must be a host, host:port, [IPv6]:port, or the folder of a Unix socket.`)
+    if (server) hosts.add(server.host)
+    if (server?.port) ports.add(server.port)
+  }
+  if (hosts.size > 1) env.problems.push('POSTGRES_SERVER and POSTGRES_HOST name two servers: keep one of them.')
+  if (ports.size > 1) env.problems.push('POSTGRES_PORT, POSTGRES_SERVER or POSTGRES_HOST name two ports: keep one.')
+  return {
+    kind: 'server',
+    host: [...hosts][0] ?? settings.POSTGRES_SERVER.default,
+    port: [...ports][0] ?? port,
+    user: env.text('POSTGRES_USER'),
+    password: env.secret('POSTGRES_PASSWORD') ?? settings.POSTGRES_PASSWORD.default,
+    database: env.text('POSTGRES_DB'),
+    sslMode: env.choice('POSTGRES_SSLMODE', sslModes),
+  }
+}
+
+/** Splits `host:port`, `[IPv6]:port` and `/folder:port`, each also without port, and bare IPv6; or undefined. */
+function serverIn(text: string): { host: string; port?: number } | undefined {
+  if (isIP(text) === 6) return { host: text }
+  const [, address, name, port] = /^(?:\[(.+)\]|(\/.*?|[^:/@\s]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = address ?? name
+  if (host === undefined || (address && isIP(address) !== 6)) return undefined
+  if (port === undefined) return { host }
+  return Number(port) >= 1 && Number(port) <= 65535 ? { host, port: Number(port) } : undefined
+}

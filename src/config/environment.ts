@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs'
+import { type Name, type secrets, settings } from './settings.ts'
+
+/** The variables, and the problems and warnings that reading them finds. */
+export class Environment {
+  readonly problems: string[] = []
+  readonly warnings: string[] = []
+  readonly #variables: NodeJS.ProcessEnv
+
+  constructor(variables: NodeJS.ProcessEnv) {
+    this.#variables = variables
+  }
+
+  /** The variable's own text; undefined where it is empty or unset. */
+  given(name: string): string | undefined {
+    return this.#variables[name] || undefined
+  }
+
+  /** The names that begin so and have a value. */
+  names(prefix: string): string[] {
+    return Object.keys(this.#variables).filter((name) => name.startsWith(prefix) && this.given(name))
+  }
+
+  /** A secret's own text, or that of the file which `<name>_FILE` names, without the newline at its end. */
+  secret(name: (typeof secrets)[number]): string | undefined {
+    const file = this.given(`${name}_FILE`)
+    if (!file) return this.given(name)
+    if (this.given(name)) this.problems.push(`${name} and ${name}_FILE are both set: keep one of them.`)
+    try {
+      const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      if (text === '') this.problems.push(`${name}_FILE names an empty file: it must hold the value.`)
+      return text
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      this.problems.push(`${name}_FILE names a file that cannot be read (${code}): it must hold the value.`)
+      return undefined
+    }
+  }
+
+  text(name: Exclude<Name, (typeof secrets)[number]>): string {
+    return this.given(name) ?? settings[name].default
+  }
+
+  list(name: 'ORIGINS' | 'TRUST_PROXY'): string[] {
+    const items = this.text(name).split(',')
+    return items.map((item) => item.trim()).filter((item) => item !== '')
+  }
+
+  integer(name: 'PORT' | 'POSTGRES_PORT' | 'DRAIN_SECONDS', min: number, max: number): number {
+    const value = this.text(name)
+    if (!/^\d{1,9}$/.test(value) || Number(value) < min || Number(value) > max)
+      this.problems.push(`${name} is "${value}": it must be a whole number from ${min} to ${max}.`)
+    return Number(value)
+  }
+
+  choice<T extends string>(name: 'MIGRATE' | 'LOG_LEVEL' | 'POSTGRES_SSLMODE', allowed: readonly T[]): T {
+    const value = this.text(name)
+    if (!allowed.includes(value as T))
+      this.problems.push(`${name} is "${value}": it must be one of ${allowed.join(', ')}.`)
+    return value as T
+  }
+}

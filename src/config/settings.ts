@@ -1,0 +1,46 @@
+/** Every environment variable that the program reads, with its default and meaning. The README's table repeats it. */
+export const settings = {
+  HOST: { default: '127.0.0.1', meaning: 'Address to listen on (`0.0.0.0` or `::` for all).' },
+  PORT: { default: '3000', meaning: 'Port to listen on.' },
+  ORIGINS: {
+    default: '',
+    meaning:
+      'Origins that browsers may call from, separated by commas. `*` alone allows every origin, without credentials.',
+  },
+  POSTGRES_SERVER: {
+    default: '127.0.0.1',
+    meaning: 'Postgres server: `host`, `host:port`, or the folder of a Unix socket. Also read as `POSTGRES_HOST`.',
+  },
+  POSTGRES_PORT: { default: '5432', meaning: 'Port of the Postgres server.' },
+  POSTGRES_USER: { default: 'postgres', meaning: 'Role to log in as.' },
+  POSTGRES_PASSWORD: { default: 'postgres', meaning: 'Its password, with any characters. Secret.' },
+  POSTGRES_DB: { default: 'postgres', meaning: 'Database.' },
+  POSTGRES_SSLMODE: {
+    default: 'disable',
+    meaning: '`disable`, `require` (encrypted, server not verified) or `verify-full` (encrypted, server verified).',
+  },
+  DATABASE_URL: {
+    default: '',
+    meaning: 'Instead of all `POSTGRES_*`: `postgres://user:password@host:port/database?sslmode=…`. Secret.',
+  },
+  DATA_DIR: { default: 'data', meaning: 'Folder of the embedded database, which is used when no server is set.' },
+  MIGRATE: {
+    default: 'on',
+    meaning: '`on` applies missing migrations at the start; `check` waits until another tool, such as Flyway, has.',
+  },
+  LOG_LEVEL: { default: 'info', meaning: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
+  DRAIN_SECONDS: {
+    default: '0',
+    meaning: 'How long `/readyz` answers 503 before the listener closes, 0–300. No wait on a terminal.',
+  },
+  TRUST_PROXY: {
+    default: '',
+    meaning: 'Addresses or CIDR ranges of proxies whose `X-Forwarded-*` is believed, separated by commas.',
+  },
+} as const
+
+export type Name = keyof typeof settings
+export const secrets = ['POSTGRES_PASSWORD', 'DATABASE_URL'] as const
+export const sslModes = ['disable', 'require', 'verify-full'] as const
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export const migrateModes = ['on', 'check'] as const
