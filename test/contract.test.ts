@@ -2,21 +2,12 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { createLog } from '../src/log.ts'
-import { createServer } from '../src/server.ts'
 import { version } from '../src/version.ts'
-import { noDatabase } from './support/api.ts'
+import { apiOver, noDatabase } from './support/api.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-const app = await createServer({
-  database: noDatabase,
-  readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
-  log: createLog('silent'),
-  origins: [],
-  trustProxy: [],
-  version,
-})
+const app = await apiOver(noDatabase, { version })
 
 test('openapi.json is the contract that is served (npm run openapi updates it)', async () => {
   const { body } = await app.inject('/openapi.json')

@@ -8,11 +8,9 @@ import { reliable } from '../src/database/pool.ts'
 import { openPool } from '../src/database/postgres.ts'
 import type { Database } from '../src/database/tables.ts'
 import { findHousing } from '../src/housing/gathered.ts'
-import { createLog } from '../src/log.ts'
 import { bringUpOnce } from '../src/migrations/bring-up.ts'
 import { readMigrations } from '../src/migrations/files.ts'
-import { createServer } from '../src/server.ts'
-import { ownDatabase } from './support/api.ts'
+import { apiOver, ownDatabase } from './support/api.ts'
 import { client, expectProblem } from './support/http.ts'
 
 const { settings, url, drop } = await ownDatabase()
@@ -25,7 +23,7 @@ const plainDb: Database = new Kysely({
     pool: reliable(openPool(settings as Parameters<typeof openPool>[0])),
   }),
 })
-const [app, plain] = [await serve(db), await serve(plainDb)]
+const [app, plain] = [await apiOver(database), await apiOver({ ...database, db: plainDb })]
 const api = client(app)
 const other = new pg.Client(url)
 await other.connect()
@@ -41,18 +39,6 @@ afterAll(async () => {
 beforeEach(async () => {
   await other.query('drop trigger if exists judge on housing.housing; truncate housing.housing')
 })
-
-function serve(db: Database) {
-  const readiness = { schema: { expected: '', found: '', ready: true }, draining: false }
-  return createServer({
-    database: { ...database, db },
-    readiness,
-    log: createLog('silent'),
-    origins: [],
-    trustProxy: [],
-    version: 'test',
-  })
-}
 
 const codes = Array.from({ length: 60 }, (_, i) => `V8V ${i % 10}A${Math.floor(i / 10)}`)
 const random = (n: number) => Math.floor(Math.random() * n)

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
-import { createLog } from '../src/log.ts'
-import { noDatabase } from './support/api.ts'
+import { noDatabase, optionsFor } from './support/api.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** A copy of the source without version 1, where the packages are found. */
@@ -35,14 +34,7 @@ test('version 1 is a folder and two lines: without them all else compiles, and w
   expect(await tsc.catch(({ stdout }) => ({ stdout }))).toMatchObject({ stdout: '' })
 
   const { createServer }: typeof import('../src/server.ts') = await import(server)
-  const app = await createServer({
-    database: noDatabase,
-    readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
-    log: createLog('silent'),
-    origins: [],
-    trustProxy: [],
-    version: 'test',
-  })
+  const app = await createServer(optionsFor(noDatabase))
   expect((await app.inject('/')).json()).toEqual({ message: 'Sample API' })
   expect((await app.inject('/api/v2/housing?limit=0')).json()).toMatchObject({ code: 'invalid-parameter' })
   for (const url of ['/api/v1/housing_type/', '/nothing', '/docs/nothing'])

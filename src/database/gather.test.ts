@@ -11,7 +11,7 @@ gatherFor(db)
 function question() {
   const sent: { keys: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = []
   const ask = gathered({
-    most: 3,
+    maxBatch: 3,
     alone: async (_db, key: number) => key,
     together: (_db, keys: number[]) =>
       new Promise<number[]>((resolve, fail) => sent.push({ keys, answer: () => resolve([...keys]), fail })),

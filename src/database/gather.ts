@@ -16,19 +16,19 @@ interface Gathered<Key, Value> {
   alone: (db: Database, key: Key) => Promise<Value>
   /** Answers several by one statement, in their order. */
   together: (db: Database, keys: Key[]) => Promise<Value[]>
-  /** How many at most go out together. */
-  most: number
+  /** How many keys go out together at most. */
+  maxBatch: number
 }
 
 /**
  * A question whose keys of one turn of the event loop share a statement, because Postgres works by the statement. No key
  * joins a batch that was sent, so each answer is as new as if it had been asked for alone.
  */
-export function gathered<Key, Value>({ alone, together, most }: Gathered<Key, Value>) {
+export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key, Value>) {
   const queues = new WeakMap<Database, (key: Key) => Promise<Value>>()
   return (db: Database, key: Key): Promise<Value> => {
     if (!gathering.has(db)) return alone(db, key)
-    const ask = queues.get(db) ?? queue(most, (keys) => answerAll(db, keys))
+    const ask = queues.get(db) ?? queue(maxBatch, (keys) => answerAll(db, keys))
     queues.set(db, ask)
     return ask(key)
   }
@@ -44,18 +44,39 @@ export function gathered<Key, Value>({ alone, together, most }: Gathered<Key, Va
   }
 }
 
+interface GatheredWrite<Item, Row> {
+  alone: (db: Database, item: Item) => Promise<Row>
+  /** Stores several; answers the stored rows, each with the number `n` of its item, from 1. */
+  together: (db: Database, items: Item[]) => Promise<(Row & { n: number })[]>
+  maxBatch: number
+}
+
+/** A gathered write. An item that `together` left out is written alone, so that Postgres rejects it by itself. */
+export function gatheredWrite<Item, Row extends object>({ alone, together, maxBatch }: GatheredWrite<Item, Row>) {
+  const write = gathered<Item, Row | undefined>({
+    maxBatch,
+    alone,
+    async together(db, items) {
+      const stored: (Row | undefined)[] = items.map(() => undefined)
+      for (const { n, ...row } of await together(db, items)) stored[n - 1] = row as unknown as Row
+      return stored
+    },
+  })
+  return async (db: Database, item: Item): Promise<Row> => (await write(db, item)) ?? alone(db, item)
+}
+
 interface Waiting<Key, Value> {
   key: Key
   resolve: (value: Value) => void
   reject: (error: unknown) => void
 }
 
-function queue<Key, Value>(most: number, answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>) {
+function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>) {
   const waiting: Waiting<Key, Value>[] = []
   let underWay = 0
 
   const send = () => {
-    while (underWay < lanes && waiting.length > 0) void answer(waiting.splice(0, most))
+    while (underWay < lanes && waiting.length > 0) void answer(waiting.splice(0, maxBatch))
   }
   const answer = async (batch: Waiting<Key, Value>[]) => {
     underWay += 1

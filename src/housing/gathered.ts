@@ -1,15 +1,14 @@
 // The hot questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is
 // lost but speed on a server.
 import { type SqlBool, sql } from 'kysely'
-import { gathered } from '../database/gather.ts'
+import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
-import type { Database } from '../database/tables.ts'
 import * as queries from './queries.ts'
 import { columns, type HousingRow, houses, inPostalCode } from './queries.ts'
 import { type HousingInput, own } from './schemas.ts'
 
 export const findHousing = gathered({
-  most: 16,
+  maxBatch: 16,
   alone: queries.findHousing,
   async together(db, ids: number[]) {
     const found = new Map((await findSeveral(db, { ids })).map((house) => [house.id, house]))
@@ -22,7 +21,7 @@ const findSeveral = statement('find_several_housing', (db, { ids }: { ids: numbe
 )
 
 export const findHousingByPostalCode = gathered({
-  most: 16,
+  maxBatch: 16,
   alone: queries.findHousingByPostalCode,
   async together(db, keys: { postalCode: string; limit: number }[]) {
     const found = keys.map((): HousingRow[] => [])
@@ -38,25 +37,20 @@ const findInSeveralPostalCodes = statement(
   (db, { postalCodes, limits }: { postalCodes: string[]; limits: number[] }) =>
     sql<HousingRow & { n: number }>`
       select key.n::int, h.*
-      from unnest(${postalCodes}::bpchar[], ${limits}::int[]) with ordinality as key (postal_code, most, n)
-      cross join lateral ${inPostalCode(db, sql`key.postal_code`).limit(sql<number>`key.most`)} h
+      from unnest(${postalCodes}::bpchar[], ${limits}::int[]) with ordinality as key (postal_code, max_rows, n)
+      cross join lateral ${inPostalCode(db, sql`key.postal_code`).limit(sql<number>`key.max_rows`)} h
       order by key.n, h.id`.compile(db),
 )
 
-/** Stores all whose type exists; the others are left to Postgres to reject, each alone. */
-export const insertHousing = async (db: Database, house: HousingInput): Promise<HousingRow> =>
-  (await insertAmongOthers(db, house)) ?? queries.insertHousing(db, house)
-
-const insertAmongOthers = gathered({
-  most: 32,
-  alone: queries.insertHousing as (db: Database, house: HousingInput) => Promise<HousingRow | undefined>,
-  async together(db, houses) {
-    const stored: (HousingRow | undefined)[] = houses.map(() => undefined)
-    const types = houses.map(({ housing_type }) => housing_type)
-    for (const { n, ...house } of await insertSeveral(db, { json: JSON.stringify(houses), types }))
-      stored[n - 1] = house
-    return stored
-  },
+/** Leaves out houses of an unknown type. */
+export const insertHousing = gatheredWrite({
+  maxBatch: 32,
+  alone: queries.insertHousing,
+  together: (db, houses: HousingInput[]) =>
+    insertSeveral(db, {
+      json: JSON.stringify(houses),
+      types: houses.map(({ housing_type }) => housing_type),
+    }),
 })
 
 const list = (columns: readonly string[]) => sql.raw(columns.join(', '))

@@ -1,13 +1,12 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { noDatabase, startApi } from '../../test/support/api.ts'
+import { apiOver, noDatabase, startApi } from '../../test/support/api.ts'
 import { client, expectProblem, listen } from '../../test/support/http.ts'
 import { kinds } from '../contract/problem-kinds.ts'
 import { housingKinds } from '../housing/problems.ts'
 import { housingTypeKinds } from '../housing-types/problems.ts'
 import { createLog } from '../log.ts'
-import { createServer } from '../server.ts'
 
 const lines: string[] = []
 const origin = 'http://localhost:5173'
@@ -141,16 +140,7 @@ describe('browsers', () => {
   })
 
   /** An API without data, for tests that only depend on settings. */
-  const withSettings = async (settings: { origins?: '*'; trustProxy?: string[] }) =>
-    createServer({
-      database: noDatabase,
-      readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
-      log: createLog('silent'),
-      origins: [],
-      trustProxy: [],
-      version: '',
-      ...settings,
-    })
+  const withSettings = (settings: { origins?: '*'; trustProxy?: string[] }) => apiOver(noDatabase, settings)
 
   test('if every origin is allowed, none may send credentials', async () => {
     const app = await withSettings({ origins: '*' })

@@ -1,13 +1,11 @@
 import { once } from 'node:events'
 import { createServer as createTcpServer } from 'node:net'
 import { afterAll, expect, test } from 'vitest'
-import { startApi } from '../../test/support/api.ts'
+import { apiOver, startApi } from '../../test/support/api.ts'
 import { client, expectProblem } from '../../test/support/http.ts'
 import { freePort } from '../../test/support/postgres.ts'
 import { readConfig } from '../config/config.ts'
 import { openDatabase } from '../database/open.ts'
-import { createLog } from '../log.ts'
-import { createServer } from '../server.ts'
 import type { Readiness } from './readiness.ts'
 
 const schema = { expected: '9.9', found: '9.9', ready: true }
@@ -20,9 +18,7 @@ async function apiOn(port: number) {
   const database = await openDatabase(readConfig({ DATABASE_URL: `postgres://x@127.0.0.1:${port}/x` }).database)
   afterAll(database.close)
   const readiness = { schema, draining: false }
-  return client(
-    await createServer({ database, readiness, log: createLog('silent'), origins: [], trustProxy: [], version: '' }),
-  )
+  return client(await apiOver(database, { readiness }))
 }
 
 const house = { address: '1', street: 'Main', city: 'Victoria', postal_code: 'V8V 1A1', housing_type: 'SFD' }

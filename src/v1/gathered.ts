@@ -1,7 +1,7 @@
 // The questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is lost
 // but speed on a server.
 import { sql } from 'kysely'
-import { gathered } from '../database/gather.ts'
+import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
 import type { Database } from '../database/tables.ts'
 import * as queries from './queries.ts'
@@ -12,10 +12,10 @@ import type { V1House } from './validation.ts'
 const longest = 1001
 
 export const findV1Housing = (db: Database, key: InPostalCode): Promise<V1HousingRow[]> =>
-  (key.offset + key.limit > longest ? queries : { findV1Housing: findAmongOthers }).findV1Housing(db, key)
+  key.offset + key.limit > longest ? queries.findV1Housing(db, key) : findAmongOthers(db, key)
 
 const findAmongOthers = gathered({
-  most: 16,
+  maxBatch: 16,
   alone: queries.findV1Housing,
   async together(db, keys: InPostalCode[]) {
     const found = keys.map((): V1HousingRow[] => [])
@@ -33,25 +33,18 @@ const findInSeveral = statement(
     sql<V1HousingRow & { n: number }>`
       select key.n::int, h.*
       from unnest(${postalCodes}::bpchar[], ${offsets}::int[], ${limits}::int[])
-        with ordinality as key (postal_code, skipped, most, n)
+        with ordinality as key (postal_code, skipped, max_rows, n)
       cross join lateral ${inPostalCode(db, sql`key.postal_code`)
         .offset(sql<number>`key.skipped`)
-        .limit(sql<number>`key.most`)} h
+        .limit(sql<number>`key.max_rows`)} h
       order by key.n, h.id`.compile(db),
 )
 
-/** Stores all whose type exists; the others are left to Postgres to reject, each alone. */
-export const insertV1Housing = async (db: Database, house: V1House): Promise<V1HousingRow> =>
-  (await insertAmongOthers(db, house)) ?? queries.insertV1Housing(db, house)
-
-const insertAmongOthers = gathered({
-  most: 32,
-  alone: queries.insertV1Housing as (db: Database, house: V1House) => Promise<V1HousingRow | undefined>,
-  async together(db, houses) {
-    const stored: (V1HousingRow | undefined)[] = houses.map(() => undefined)
-    for (const { n, ...house } of await insertSeveral(db, { json: JSON.stringify(houses) })) stored[n - 1] = house
-    return stored
-  },
+/** Leaves out houses of an unknown type. */
+export const insertV1Housing = gatheredWrite({
+  maxBatch: 32,
+  alone: queries.insertV1Housing,
+  together: (db, houses: V1House[]) => insertSeveral(db, { json: JSON.stringify(houses) }),
 })
 
 const list = sql.raw(columns.join(', '))

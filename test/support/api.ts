@@ -55,17 +55,19 @@ const emptyTables = `do $$
 
 const silent = createLog('silent')
 
+/** The options of an API on a database that is already open, which is ready and logs nothing. */
+export const optionsFor = (database: ServerOptions['database']): ServerOptions => ({
+  database,
+  readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
+  log: silent,
+  origins: [],
+  trustProxy: [],
+  version: 'test',
+})
+
 /** Another API on a database that is already open. */
 export const apiOver = (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
-  createServer({
-    database,
-    readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
-    log: silent,
-    origins: [],
-    trustProxy: [],
-    version: 'test',
-    ...options,
-  })
+  createServer({ ...optionsFor(database), ...options })
 
 /** A database for tests that need no data. */
 export const noDatabase = {
