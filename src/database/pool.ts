@@ -1,24 +1,18 @@
 import type { PostgresPool } from 'kysely'
 import type pg from 'pg'
-import {
-  ConnectionLost,
-  isGivenUp,
-  isSqlError,
-  NotDone,
-  Overloaded,
-  QueryTimeout,
-  type SqlError,
-  Unreachable,
-} from './errors.ts'
+import { ConnectionLost, isSqlError, NotDone, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 
-/** Postgres' classes of SQLSTATE after which a connection is of no more use: 08 connection, 57P shutdown. */
+/** After these SQLSTATEs a statement had no effect: how often it may be repeated, and whether over another connection. */
+const withoutEffect: Record<string, { repetitions: number; replaces: boolean }> = {
+  '40001': { repetitions: 3, replaces: false }, // Postgres gave it up in favour of others (serialization failure)
+  '40P01': { repetitions: 3, replaces: false }, // the same (deadlock)
+  '25006': { repetitions: 1, replaces: true }, // the server has become a standby
+  '26000': { repetitions: 10, replaces: true }, // its prepared statement is gone, likely on other connections too
+  '0A000': { repetitions: 10, replaces: true }, // its prepared statement has other columns by now
+}
+
+/** The classes of SQLSTATE after which a connection is unusable: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P)/
-
-/** Nor is it after this, but nothing was done: it is a standby by now. */
-const standby = '25006'
-
-/** The same: a prepared statement is gone, or has other columns. Likely the other connections lack theirs, too. */
-const outdated = ['26000', '0A000']
 
 /** How many may wait for a connection. */
 const room = 1000
@@ -71,20 +65,21 @@ export function reliable(pool: pg.Pool, options: Options = {}): ReliablePool {
 type Connection = ReturnType<typeof connectionOver>
 
 function connectionOver(client: pg.PoolClient, { names, deadline }: Options, askAnother: Ask) {
-  let lost: ConnectionLost | NotDone | undefined
+  let loss: Fate['loss']
   let statements = 0
   let isReleased = false
   const query: Ask = async (text, values, repetition = 0) => {
-    if (lost) throw lost // a ROLLBACK would only wait for the dead
+    if (loss) throw loss // a ROLLBACK would only wait for the dead connection
     statements += 1
     try {
       return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
     } catch (error) {
-      lost = lossOf(error, text)
-      if (statements > 1 || repetition >= repetitionsAfter(lost ?? error, text)) throw lost ?? error
+      const fate = fateOf(error, text)
+      loss = fate.loss
+      if (statements > 1 || repetition >= fate.repetitions) throw loss ?? error
       statements = 0
-      if (!lost) return query(text, values, repetition + 1)
-      client.release(lost) // before another one is waited for
+      if (!loss) return query(text, values, repetition + 1)
+      client.release(loss) // before waiting for another one
       isReleased = true
       return askAnother(text, values, repetition + 1)
     }
@@ -92,27 +87,29 @@ function connectionOver(client: pg.PoolClient, { names, deadline }: Options, ask
   return {
     query,
     release() {
-      if (!isReleased) client.release(lost)
+      if (!isReleased) client.release(loss)
       statements = 0
     },
   }
 }
 
-const isBegin = (text: string) => /^(begin|start transaction)\b/i.test(text)
-
-/** What an error means for the connection, if it is not just the statement's own. */
-function lossOf(error: unknown, text: string): ConnectionLost | NotDone | undefined {
-  const code = isSqlError(error) ? error.code : undefined
-  if (code && !fatal.test(code) && code !== standby && !outdated.includes(code)) return undefined
-  return (code && !fatal.test(code)) || isBegin(text) ? new NotDone(error) : new ConnectionLost(error)
+/** What an error means: why the connection must be replaced, if so, and how often a statement by itself may be repeated. */
+interface Fate {
+  loss?: ConnectionLost | NotDone
+  repetitions: number
 }
 
-/** How often a statement by itself may be repeated that failed so. */
-function repetitionsAfter(error: unknown, text: string): number {
-  if (isBegin(text)) return 0 // what follows is for this connection
-  if (isGivenUp(error)) return 3
-  if (error instanceof NotDone) return outdated.includes((error.cause as SqlError).code) ? 10 : 1
-  return error instanceof ConnectionLost && !error.timedOut && /^\s*select\b/i.test(text) ? 1 : 0
+function fateOf(error: unknown, text: string): Fate {
+  const code = isSqlError(error) ? error.code : undefined
+  const isBegin = /^(begin|start transaction)\b/i.test(text) // never repeated: what follows is for this connection
+  const known = code === undefined ? undefined : withoutEffect[code]
+  if (known)
+    return { ...(known.replaces && { loss: new NotDone(error) }), repetitions: isBegin ? 0 : known.repetitions }
+  if (code !== undefined && !fatal.test(code)) return { repetitions: 0 }
+  if (isBegin) return { loss: new NotDone(error), repetitions: 0 }
+  const loss = new ConnectionLost(error)
+  const isRead = /^\s*select\b/i.test(text)
+  return { loss, repetitions: isRead && !loss.timedOut ? 1 : 0 }
 }
 
 /**
