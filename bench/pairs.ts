@@ -1,7 +1,7 @@
-// The throughput of two servers side by side, and their processor time per request. The load generator shares the machine
-// with them, and perhaps with other work, so only ratios of consecutive short rounds count. Where the generator is the
-// slower one, throughput hides half of a difference; processor time does not. Processes differ by chance, so each pair
-// is two new ones.
+// The throughput of two servers side by side, and their processor time per request. The load generator shares the
+// machine with them, and perhaps with other work, so only ratios of consecutive short rounds count. Where the generator
+// is the slower one, throughput hides half of a difference; processor time does not. Processes differ by chance, so
+// each pair is two new ones.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { Config } from './config/config.ts'
 
-/** The process's log: pino's methods, and `line` for a line that is JSON already, at the level info. */
+/** The log of the process: pino's methods, and `line` for a line that is already JSON, at the level info. */
 export type Log = Logger & { line: (json: string) => void }
 
 /** One JSON object per line on stdout; on a terminal a line for people instead. */
@@ -19,7 +19,9 @@ export function createLog(level: Config['logLevel']): Log {
   return Object.assign(logger, { line: logger.isLevelEnabled('info') ? write : () => {} })
 }
 
-/** Collects the lines of one turn of the event loop and writes them at once (pino's own stream costs five times that). */
+/**
+ * Collects the lines of one turn of the event loop and writes them at once; pino's own stream costs five times as much.
+ */
 function toStdout(): (line: string) => void {
   let lines = ''
   const flush = () => {

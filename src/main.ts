@@ -4,8 +4,8 @@ import { Command } from 'commander'
 import { ConfigError, readConfig } from './config/config.ts'
 import { version } from './version.ts'
 
-// Lets V8's young generation grow to its full size at once. By default it creeps, and for as long as it is small the
-// collector takes up to half of the time: measured, and the more so the fewer cores there are.
+// Lets V8's young generation grow to its full size at once. By default it grows slowly, and while it is small the
+// collector takes up to half of the time (measured; the fewer cores, the more).
 setFlagsFromString('--semi-space-growth-factor=16')
 
 const program = new Command('sample-api')

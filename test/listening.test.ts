@@ -116,8 +116,8 @@ const listeners = async () => {
   return rows.map(({ pid }) => pid)
 }
 
-const begins = 'Hears of changes to housing_types, and answers them from memory'
-const ends = expect.stringMatching(/^Hears of no changes to housing_types, and reads them for each answer: ./)
+const begins = 'Notified of changes to housing_types: they are answered from memory'
+const ends = expect.stringMatching(/^Not notified of changes to housing_types: each answer reads the database. ./)
 
 test('without its listening connection no answer is stale, and with a new one memory is used again', async () => {
   const { app, said } = await startApi()

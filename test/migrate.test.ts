@@ -146,7 +146,7 @@ describe('the tables of the Python version', () => {
     await db.makePredecessor()
     await db.query(change)
     const state = await db.state()
-    await expect(db.migrate()).rejects.toThrow(/V1\.0\.0__init\.sql was applied, but its tables are others/)
+    await expect(db.migrate()).rejects.toThrow(/V1\.0\.0__init\.sql was applied, but the tables differ from its own/)
     await expect(db.migrate()).rejects.toThrow(found)
     expect(await db.state()).toEqual(state)
   })

@@ -4,7 +4,7 @@ import { type Config, ConfigError, readConfig } from '../config/config.ts'
 
 const deadline = 2000
 
-/** Asks the API that runs with these settings whether it is ready, and tells its answer. Throws where it is not. */
+/** Asks the API that runs with these settings whether it is ready, and prints its answer. Throws if it is not. */
 export async function health(variables: NodeJS.ProcessEnv): Promise<void> {
   const url = `http://${address(settings(variables))}/readyz`
   const { status, body } = await ask(url)

@@ -19,8 +19,8 @@ export interface Running {
 }
 
 /**
- * On SIGTERM or SIGINT: reports not ready for `drainSeconds`, finishes open requests and exits with 0. A second signal, at
- * least a second later, exits at once.
+ * On SIGTERM or SIGINT: reports not ready for `drainSeconds`, finishes open requests and exits with 0. A second signal,
+ * at least a second later, exits at once.
  */
 export function stopOnSignal(running: Running, readiness: Readiness, log: Log, drainSeconds: number): void {
   let begun = 0

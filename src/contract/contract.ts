@@ -15,7 +15,9 @@ interface Tag {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What the resources have declared: the tags of the contract, and the problems that `/problems/{code}` explains. */
+    /**
+     * What the resources have declared: the tags of the contract, and the problems that `/problems/{code}` explains.
+     */
     declared: { tags: Tag[]; kinds: Map<string, Kind> }
   }
 }

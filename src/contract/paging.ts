@@ -3,15 +3,15 @@ import { type TSchema, Type } from 'typebox'
 import { checker } from './json-schema.ts'
 import { invalidParameter, type Problem } from './problems.ts'
 
-/** The parameters of everything that is answered in pages. */
+/** The parameters of every list that is answered in pages. */
 export const paging = {
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'How many at most: 1 to 1000.' }),
+    Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'The most items of a page: 1 to 1000.' }),
   ),
   cursor: Type.Optional(
     Type.String({
       pattern: '^[A-Za-z0-9_-]{1,4000}$',
-      description: 'The `next` of a page before: continues its list, whose filters and order it carries.',
+      description: 'The `next` of the page before. It carries the filters and the order of its list.',
     }),
   ),
 }

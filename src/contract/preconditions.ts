@@ -47,8 +47,8 @@ export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
 }
 
 /**
- * Checks the preconditions of a write, which may be left out, against the current ETag, if there is one. Throws the 412.
- * Call it in a transaction that keeps other writers out.
+ * Checks the preconditions of a write, which may be left out, against the current ETag, if there is one. Throws the
+ * 412. Call it in a transaction that keeps other writers out.
  */
 export function checkPreconditions(headers: IncomingHttpHeaders, current: string | undefined): void {
   const wanted = readIfMatch(headers)

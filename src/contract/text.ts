@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 
-// Control characters, and the marks that turn the direction of writing.
+// Control characters, and the marks that change the direction of writing.
 const forbidden = '\\u0000-\\u001F\\u007F-\\u009F\\u061C\\u200E\\u200F\\u202A-\\u202E\\u2066-\\u2069'
 
-/** A line of text as clients send it: 1 to 50 characters (code points), to which blanks at the ends do not count. */
+/** A line of text as clients send it: 1 to 50 characters (code points), not counting blanks at the ends. */
 export const Text = (what: string, example: string) =>
   Type.String({
     format: 'well-formed',

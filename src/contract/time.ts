@@ -18,7 +18,9 @@ export function isDateTime(text: string): boolean {
   return year >= 1000 && year <= 9998 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
-/** The same instant with the offset Z, as Postgres accepts it: it rejects offsets from 16 hours. Cut to microseconds. */
+/**
+ * The same instant with the offset Z, as Postgres accepts it: it rejects offsets from 16 hours. Cut to microseconds.
+ */
 export function inUtc(dateTime: string): string {
   const [fraction = ''] = /\.\d+/.exec(dateTime) ?? []
   const seconds = new Date(dateTime.replace(fraction, '').toUpperCase()).toISOString()

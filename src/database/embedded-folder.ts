@@ -34,8 +34,8 @@ export async function claimFolder(folder: string): Promise<ClaimedFolder> {
 }
 
 /**
- * Takes the folder for this process until it ends, however it ends. On Linux the lock is a socket in the kernel's own
- * name space, elsewhere the file with the holder's process id. Neither reaches into another container.
+ * Locks the folder for this process until it ends, however it ends. On Linux the lock is an abstract socket, elsewhere
+ * the file with the holder's process id. Neither reaches into another container.
  */
 async function lock(folder: string): Promise<() => void> {
   const file = join(folder, holder)

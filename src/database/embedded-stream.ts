@@ -6,8 +6,8 @@ type Done = (error?: Error | null) => void
 const terminate = 'X'.charCodeAt(0)
 
 /**
- * What pg takes for its socket, and what leads to PGlite: Postgres' protocol goes through as it is. PGlite's own adapter
- * for pg reads the answers itself, and drops a U+FEFF from the start of each text.
+ * A stream that pg uses as its socket and that leads to PGlite; Postgres' protocol passes through unchanged. (PGlite's
+ * own adapter for pg parses the answers itself, and drops a U+FEFF from the start of each text.)
  */
 export class EmbeddedStream extends Duplex {
   readonly #lite: PGlite

@@ -1,14 +1,14 @@
-/** The database was not reached: nothing was sent, so anything may be tried again. */
+/** The database was not reached. Nothing was sent, so anything may be tried again. */
 export class Unreachable extends Error {
   constructor(cause: unknown) {
     super(`The database cannot be reached: ${reason(cause)}`, { cause })
   }
 }
 
-/** The connection was of no use for the statement, of which nothing was done: anything may be tried again. */
+/** The connection was unusable and the statement had no effect, so anything may be tried again. */
 export class NotDone extends Error {
   constructor(cause: unknown) {
-    super(`The database did nothing: ${reason(cause)}`, { cause })
+    super(`The statement had no effect: ${reason(cause)}`, { cause })
   }
 }
 
@@ -28,14 +28,14 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** The database does not keep up: nothing was sent, so anything may be tried again. */
+/** Too many statements wait for the database. Nothing was sent, so anything may be tried again. */
 export class Overloaded extends Error {
   constructor() {
-    super('Too much is waiting for the database')
+    super('Too many statements are waiting for the database')
   }
 }
 
-/** What Postgres answers a statement with; all else is the connection's failure. */
+/** Postgres' answer to a statement that it rejects. Any other error is a failure of the connection. */
 export interface SqlError extends Error {
   /** SQLSTATE, five characters. */
   code: string
@@ -47,28 +47,28 @@ export interface SqlError extends Error {
 export const isSqlError = (error: unknown): error is SqlError => error instanceof Error && 'severity' in error
 
 /**
- * Whether Postgres refuses for a while only: it starts, stops, is a standby, full of connections, or busy with others; or
- * this connection was lost.
+ * Whether waiting may help: Postgres is starting, stopping, a standby, out of connections or busy with other
+ * transactions, or this connection was lost.
  */
 export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300|55P03|40001|40P01)/.test(error.code)
 
-/** Whether Postgres gave a transaction up in favour of others: the whole of it may be tried again. */
+/** Whether Postgres gave a transaction up in favour of others; the whole transaction may be tried again. */
 export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error) && /^40(001|P01)$/.test(error.code)
 
-/** Whether Postgres, or the way to it, hangs: what is asked next would wait as long. */
+/** Whether Postgres, or the network to it, hangs; the next statement would wait just as long. */
 export const isStuck = (error: unknown): boolean =>
   error instanceof Unreachable ||
   (error instanceof ConnectionLost && error.timedOut) ||
   (isSqlError(error) && error.code === '57014')
 
-/** Names the violation of one constraint; any other error passes through. */
+/** Turns the violation of one constraint into a problem; any other error passes through. */
 export const onViolation =
   (constraint: string, problem: () => Error) =>
   (error: unknown): never => {
     throw isSqlError(error) && error.constraint === constraint ? problem() : error
   }
 
-/** An error's own words; of one that has none (several addresses were tried) those of its first part. */
+/** The message of an error. An error without one (several addresses were tried) has parts: the first part's message. */
 export function reason(error: unknown): string {
   const { message, errors, code } = error as Error & { errors?: Error[]; code?: string }
   return message || errors?.[0]?.message || code || String(error)

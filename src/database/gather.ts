@@ -21,8 +21,8 @@ interface Gathered<Key, Value> {
 }
 
 /**
- * A question whose keys of one turn of the event loop share a statement, because Postgres works by the statement. No key
- * joins a batch that was sent, so each answer is as new as if it had been asked for alone.
+ * A question whose keys of one turn of the event loop share a statement, because Postgres works by the statement. No
+ * key joins a batch that was sent, so each answer is as new as if it had been asked for alone.
  */
 export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key, Value>) {
   const queues = new WeakMap<Database, (key: Key) => Promise<Value>>()

@@ -11,8 +11,8 @@ export class Notices {
   #completeUntil = 0
 
   /**
-   * How many there were. While it stays the same nothing has changed, up to a second ago; undefined while notices may be
-   * missed.
+   * How many there were. While it stays the same nothing has changed, up to a second ago; undefined while notices may
+   * be missed.
    */
   get count(): number | undefined {
     return performance.now() < this.#completeUntil ? this.#count : undefined
@@ -65,18 +65,18 @@ export class Listener {
     for (let attempt = 1; !this.#stopped; attempt++) {
       const client = connect()
       this.#client = client
-      let lost: Error | undefined
+      let loss: Error | undefined
       client.on('error', (error) => {
-        lost = error // which says more than the rejection that follows
+        loss = error // it says more than the rejection that follows
       })
       try {
         await this.#begin(client)
         attempt = 0
-        this.#report(`Hears of changes to ${name}, and answers them from memory`)
+        this.#report(`Notified of changes to ${name}: they are answered from memory`)
         await this.#stayListening(client)
       } catch (error) {
         if (attempt === 0 || error instanceof NoticesDoNotArrive)
-          this.#report(`Hears of no changes to ${name}, and reads them for each answer: ${reason(lost ?? error)}`)
+          this.#report(`Not notified of changes to ${name}: each answer reads the database. ${reason(loss ?? error)}`)
         void client.end().catch(() => {})
         const wait = error instanceof NoticesDoNotArrive ? 30 * second : Math.min(second, 50 * 2 ** attempt)
         await sleep(wait * (0.5 + Math.random() / 2), undefined, { ref: false })

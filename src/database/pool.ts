@@ -2,7 +2,9 @@ import type { PostgresPool } from 'kysely'
 import type pg from 'pg'
 import { ConnectionLost, isSqlError, NotDone, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 
-/** After these SQLSTATEs a statement had no effect: how often it may be repeated, and whether over another connection. */
+/**
+ * After these SQLSTATEs a statement had no effect: how often it may be repeated, and whether over another connection.
+ */
 const withoutEffect: Record<string, { repetitions: number; replaces: boolean }> = {
   '40001': { repetitions: 3, replaces: false }, // Postgres gave it up in favour of others (serialization failure)
   '40P01': { repetitions: 3, replaces: false }, // the same (deadlock)
@@ -93,7 +95,9 @@ function connectionOver(client: pg.PoolClient, { names, deadline }: Options, ask
   }
 }
 
-/** What an error means: why the connection must be replaced, if so, and how often a statement by itself may be repeated. */
+/**
+ * What an error means: why the connection must be replaced, if so, and how often a statement by itself may be repeated.
+ */
 interface Fate {
   loss?: ConnectionLost | NotDone
   repetitions: number
@@ -113,8 +117,8 @@ function fateOf(error: unknown, text: string): Fate {
 }
 
 /**
- * Sends one statement. With a callback and a timer of its own, as pg's promises and its query_timeout keep each result in
- * memory until the next full garbage collection: they assign a closure to a property, which V8 allocates as old.
+ * Sends one statement. With a callback and a timer of its own, as pg's promises and its query_timeout keep each result
+ * in memory until the next full garbage collection: they assign a closure to a property, which V8 allocates as old.
  */
 function answer(client: pg.PoolClient, query: pg.QueryConfig, deadline: number | undefined): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,9 @@
 import type { CompiledQuery } from 'kysely'
 import type { Database } from './tables.ts'
 
-/** The names of the statements compiled so far, by their text. Each connection to a server prepares a named one once. */
+/**
+ * The names of the statements compiled so far, by their text. Each connection to a server prepares a named one once.
+ */
 export const statementNames = new Map<string, string>()
 
 /** Stands for the value of that name while a statement is compiled. */

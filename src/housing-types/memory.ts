@@ -3,7 +3,7 @@ import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queries.ts'
 
-/** The housing types as Postgres has them: kept in memory while their changes are heard of, else read each time. */
+/** The housing types: in memory while this process is notified of their changes, otherwise read each time. */
 export class HousingTypes {
   readonly #db: Database
   readonly #notices: Notices
@@ -14,22 +14,22 @@ export class HousingTypes {
     this.#notices = notices
   }
 
-  /** All of them, in the order of their creation; the same objects for as long as nothing changes. */
+  /** All of them, in the order of their creation. They are the same objects until something changes. */
   async all(): Promise<HousingTypeRow[]> {
     const { count } = this.#notices
     if (count === undefined) return findHousingTypes(this.#db)
     const types = await (this.#kept?.count === count ? this.#kept : this.#keep(count)).types
-    // A change that was heard of meanwhile may be missing in what was read.
+    // If a notice arrived meanwhile, its change may be missing in what was read.
     return this.#notices.count === count ? types : findHousingTypes(this.#db)
   }
 
-  /** By its code, in which trailing blanks do not matter: so Postgres compares what is of type char. */
+  /** By its code. Trailing blanks do not matter, as in Postgres' comparison of the type char. */
   async byCode(code: string): Promise<HousingTypeRow | undefined> {
     const types = await this.all()
     return types.find((type) => type.code.padEnd(code.length) === code.padEnd(type.code.length))
   }
 
-  /** Changes types in a transaction into which no other writer gets. Reads see the change once this resolves. */
+  /** Runs a change in a transaction that locks out all other writers. Reads see it once this resolves. */
   async change<T>(work: (tx: Database) => Promise<T>): Promise<T> {
     try {
       return await inTransaction(this.#db, async (tx) => {
@@ -37,7 +37,7 @@ export class HousingTypes {
         return work(tx)
       })
     } finally {
-      this.#notices.add() // after a failure too: the commit may have been what failed to be answered
+      this.#notices.add() // after a failure too: the commit may have succeeded without an answer
     }
   }
 

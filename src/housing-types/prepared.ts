@@ -4,8 +4,8 @@ import { contentTag, isKnown } from '../contract/preconditions.ts'
 const prepared = new WeakMap<object, { etag: string; body: string }>()
 
 /**
- * Sends the content made of these rows, or 304. Its bytes and ETag are made once for each `rows` object, however often it
- * is sent: memory.ts hands out the same objects until something changes.
+ * Sends the content made of these rows, or 304. Its bytes and ETag are made once for each `rows` object, however often
+ * it is sent: memory.ts hands out the same objects until something changes.
  */
 export function sendPrepared<Rows extends object>(
   { headers }: FastifyRequest,

@@ -12,7 +12,7 @@ export const findHousingTypes = (db: Database) => housingTypes(db).orderBy('id')
 export const findHousingType = (db: Database, code: string) =>
   housingTypes(db).where('code', '=', code).executeTakeFirst()
 
-/** Makes the writers of housing types take turns until the transaction ends; readers, and houses, go on. */
+/** Locks out other writers of housing types until the transaction ends; reads, and writes of houses, go on. */
 export const lockHousingTypes = (db: Database) =>
   sql`lock table housing.housing_types in share row exclusive mode`.execute(db)
 

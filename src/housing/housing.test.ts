@@ -96,7 +96,7 @@ describe('creating and reading', () => {
     const members = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, 1]))
     const { errors, detail } = (await api.post('/api/v2/housing', { ...cityHall, ...members(45) })).json()
     expect(errors).toHaveLength(45)
-    expect(detail).toMatch(/^\/m0 is not known.* \/m9 is not known.* And 35 more\.$/)
+    expect(detail).toMatch(/^\/m0 is unknown.* \/m9 is unknown.* And 35 more\.$/)
     expectProblem(await api.post('/api/v2/housing', { ...cityHall, ...members(46) }), 400, 'malformed-body')
   })
 

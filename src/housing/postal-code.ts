@@ -8,7 +8,7 @@ const description =
   'A Canadian postal code, such as V8W 1P6, in any case and with or without blanks. ' +
   'The letters D, F, I, O, Q and U are never used, W and Z not at the start.'
 
-/** What a client may send: blanks may stand anywhere. */
+/** What a client may send, with blanks anywhere. */
 export const PostalCode = Type.String({
   pattern: `^ *${[first, '[0-9]', letter, '[0-9]', letter, '[0-9]'].join(' *')} *$`,
   maxLength: 50,
@@ -16,7 +16,7 @@ export const PostalCode = Type.String({
   examples: ['V8W 1P6'],
 })
 
-/** The one spelling that is stored and answered: upper case, one blank. */
+/** The spelling that is stored and answered: upper case, one blank. */
 export function canonical(postalCode: string): string {
   const bare = postalCode.replaceAll(' ', '').toUpperCase()
   return `${bare.slice(0, 3)} ${bare.slice(3)}`

@@ -4,7 +4,7 @@ import { Problem, unsupportedMediaType } from '../contract/problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body as it came, or null. */
+    /** The body as it was sent, or null. */
     bytes: Buffer | null
   }
 }

@@ -37,8 +37,8 @@ export function answerFailures(app: FastifyInstance): void {
 }
 
 /**
- * Answers a request that no route matches: OPTIONS with the methods of the path, another method with a 405, and the rest
- * with a 404 in these words.
+ * Answers a request that no route matches: OPTIONS with the methods of the path, another method with a 405, and the
+ * rest with a 404 in these words.
  */
 export const unroutedAnswer =
   (app: FastifyInstance, words: { notFound: string; notAllowed: string }): Dialect['answerUnrouted'] =>

@@ -14,7 +14,7 @@ declare module 'fastify' {
 const processId = randomBytes(6).toString('base64url')
 let requests = 0
 
-/** The caller's `X-Request-Id` where it is plain, else one of ours: the process's own part, and a number. */
+/** The caller's `X-Request-Id` if it is plain, otherwise a new one: an id of the process, and a number. */
 export function requestId({ headers }: IncomingMessage): string {
   const given = headers['x-request-id']
   return given !== undefined && /^[A-Za-z0-9_-]{1,64}$/.test(String(given)) ? String(given) : nextRequestId()
@@ -29,7 +29,7 @@ export function nextRequestId(): string {
 export function logRequests(app: FastifyInstance, log: Log): void {
   app.decorateRequest('route', null)
   app.addHook('onRoute', (route) => {
-    const url = route.url.replace(/\(.*?\)(?=\/|$)/g, '') // a parameter's own pattern would only be noise
+    const url = route.url.replace(/\(.*?\)(?=\/|$)/g, '') // without the patterns of its parameters
     const remember = (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
       request.route = url
       done()
@@ -44,7 +44,7 @@ export function logRequests(app: FastifyInstance, log: Log): void {
   })
 }
 
-/** Put together by hand, as it is written for every request: only the URL can hold what JSON must escape. */
+/** Written by hand because every request needs it: only the URL can contain what JSON must escape. */
 export function requestLine(request: FastifyRequest, reply: FastifyReply, bytes: number): string {
   const { method, headers } = request.raw
   const url = JSON.stringify(request.originalUrl)
@@ -67,7 +67,7 @@ function traceField(traceparent: string): string {
 let second = 0
 let prefix = ''
 
-/** The time in ISO 8601, whose slow part is made once a second. */
+/** The time in ISO 8601. Its slow part is formatted once a second. */
 function now(): string {
   const at = Date.now()
   if (at - second >= 1000 || at < second) {

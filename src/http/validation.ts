@@ -7,9 +7,9 @@ import { ajvOptions } from '../contract/json-schema.ts'
 import { Problem } from '../contract/problems.ts'
 
 /**
- * Validates requests by their schemas, without changing them, and reports everything that is wrong: parameters in a 400,
- * the body in a 422. A path that cannot name anything is a 404. Numbers in query and path are parsed first. Headers are
- * validated by whoever reads them.
+ * Validates requests by their schemas, without changing them, and reports everything that is wrong: parameters in a
+ * 400, the body in a 422. A path that cannot name anything is a 404. Numbers in query and path are parsed first.
+ * Headers are validated by whoever reads them.
  */
 export const buildValidator = ((components: Record<string, AnySchema>) => {
   const ajv = new Ajv2020(ajvOptions).addSchema(Object.values(components))
@@ -98,7 +98,7 @@ function memberOf({ keyword, params }: ErrorObject): string {
 function sentence({ keyword, params, parentSchema, message }: ErrorObject): string {
   if (keyword === 'required') return 'is missing.'
   if (keyword === 'additionalProperties')
-    return `is not known; known are ${Object.keys(parentSchema?.properties ?? {}).join(', ') || 'none'}.`
+    return `is unknown. Known: ${Object.keys(parentSchema?.properties ?? {}).join(', ') || 'none'}.`
   const { type, minimum, maximum, description } = parentSchema ?? {}
   if (type === 'integer' && maximum !== undefined) return `must be a whole number from ${minimum} to ${maximum}.`
   if (description) return `is wrong. ${description}`

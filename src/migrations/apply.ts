@@ -119,7 +119,7 @@ async function takeOver(client: ClientBase, row: HistoryRow, { checksum, descrip
   const unexpected = found.filter((fact) => !predecessorTables.includes(fact))
   if (missing.length + unexpected.length > 0)
     throw new MigrationError([
-      `The history says that the Python version's ${row.script} was applied, but its tables are others. Missing: ${missing.join('; ') || 'nothing'}. Unexpected: ${unexpected.join('; ') || 'nothing'}. Alter them back, then start again.`,
+      `The history says that the Python version's ${row.script} was applied, but the tables differ from its own. Missing: ${missing.join('; ') || 'nothing'}. Unexpected: ${unexpected.join('; ') || 'nothing'}. Alter them back, then start again.`,
     ])
   await client.query(
     'update housing.flyway_schema_history set checksum = $1, description = $2 where installed_rank = $3',

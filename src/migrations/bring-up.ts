@@ -19,8 +19,8 @@ interface Options {
 export class DatabaseRefused extends Error {}
 
 /**
- * Checks the schema once and, unless the mode is `check`, applies the missing migrations. Throws {@link DatabaseRefused},
- * or what may pass by itself.
+ * Checks the schema once and, unless the mode is `check`, applies the missing migrations. Throws {@link
+ * DatabaseRefused}, or what may pass by itself.
  */
 export function bringUpOnce(
   database: OpenDatabase,

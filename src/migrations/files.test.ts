@@ -95,7 +95,7 @@ describe('a folder of migrations', () => {
     `V1__${'x'.repeat(201)}.sql`,
   ])('with %s in it is rejected', (name) => {
     expect(findings({ [name]: '' })).toEqual([
-      `${name} is no migration: it must be named V<version>__<description>.sql, beside the others.`,
+      `${name} is not a migration: it must be named V<version>__<description>.sql, beside the others.`,
     ])
   })
 

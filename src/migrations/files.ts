@@ -23,7 +23,7 @@ export class MigrationError extends Error {
   }
 }
 
-/** Reads the folder's scripts in the order of their versions; refuses a folder that Flyway could read otherwise. */
+/** Reads the folder's scripts in the order of their versions; rejects a folder that Flyway could read differently. */
 export function readMigrations(folder = migrationsFolder): Migration[] {
   const findings: string[] = []
   const migrations: Migration[] = []
@@ -31,7 +31,7 @@ export function readMigrations(folder = migrationsFolder): Migration[] {
   for (const script of files.filter((file) => /\.sql(\.conf)?$/i.test(file)).sort()) {
     const names = fromFileName(script)
     if (!names) {
-      findings.push(`${script} is no migration: it must be named V<version>__<description>.sql, beside the others.`)
+      findings.push(`${script} is not a migration: it must be named V<version>__<description>.sql, beside the others.`)
       continue
     }
     const bytes = readFileSync(`${folder}/${script}`)

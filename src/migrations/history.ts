@@ -45,7 +45,7 @@ export interface SchemaStatus {
 }
 
 /**
- * Flyway's validation, stricter in one point: a schema newer than the code is refused.
+ * Flyway's validation, stricter in one point: a schema newer than the code is rejected.
  * Throws a {@link MigrationError} with all findings. The predecessor's V1.0.0 counts as pending until it is taken over.
  */
 export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaStatus {
@@ -60,7 +60,7 @@ export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaS
   const pending: Migration[] = []
   const findings = history
     .filter(({ success }) => !success)
-    .map(({ script }) => `${script} failed halfway: mend what it left behind, then run \`flyway repair\`.`)
+    .map(({ script }) => `${script} failed halfway: clean up what it left behind, then run \`flyway repair\`.`)
   for (const migration of migrations) {
     const row = applied.find(isSameVersion(migration))
     if (row && !isPredecessors(row)) findings.push(...disagreements(row, migration))

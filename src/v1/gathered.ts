@@ -1,5 +1,5 @@
-// The questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is lost
-// but speed on a server.
+// The questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is
+// lost but speed on a server.
 import { sql } from 'kysely'
 import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'

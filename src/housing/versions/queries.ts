@@ -14,12 +14,12 @@ const versions = (db: Database, id: number) =>
     .where('housing_id', '=', id)
     .orderBy('version', 'desc')
 
-/** The house as the entry has it: as it was from then on, or before its deletion. */
+/** The house of an entry: as it was from then on, or, of a deletion, as it was before. */
 export function houseOf({ at, by, operation, version, ...house }: VersionRow) {
   return { ...house, version: operation === 'deleted' ? version - 1 : version }
 }
 
-/** Versions of a house, newest first; none if there never was such a house. */
+/** Versions of a house, newest first; none if the house never existed. */
 export const findVersions = (db: Database, id: number, { before, limit }: { before?: number; limit: number }) =>
   versions(db, id)
     .$if(before !== undefined, (query) => query.where('version', '<', before as number))
@@ -29,7 +29,7 @@ export const findVersions = (db: Database, id: number, { before, limit }: { befo
 export const findVersion = (db: Database, id: number, version: number) =>
   versions(db, id).where('version', '=', version).executeTakeFirst()
 
-/** The version that was the newest at that instant (RFC 3339). */
+/** The version that was current at that instant (RFC 3339). */
 export const findVersionAt = (db: Database, id: number, instant: string) =>
   versions(db, id).where('at', '<=', inUtc(instant)).limit(1).executeTakeFirst()
 
