@@ -5,7 +5,7 @@ import { housingRoutes } from './housing/routes.ts'
 import { HousingTypes } from './housing-types/memory.ts'
 import { housingTypeRoutes } from './housing-types/routes.ts'
 import { type AppOptions, createApp } from './http/app.ts'
-import { beStrict } from './http/strict.ts'
+import { validateStrictly } from './http/strict.ts'
 import { serveDocs } from './pages/docs.ts'
 import { greeting } from './pages/greeting.ts'
 import { health } from './pages/health.ts'
@@ -40,7 +40,7 @@ export async function createServer({ database, readiness, version, ...options }:
 }
 
 const version2: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
-  beStrict(app)
+  validateStrictly(app)
   await app.register(housingRoutes, { prefix: '/housing', db })
   await app.register(housingTypeRoutes, { prefix: '/housing-types', types })
 }

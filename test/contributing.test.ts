@@ -42,14 +42,13 @@ test('the resource that CONTRIBUTING.md adds compiles, is in style and passes it
   expect(routes?.split('\n').length).toBeLessThan(100)
 }, 240_000)
 
-/** Puts each added line after the line before it, or in place of a removed one. */
+/** Puts each added line after the line before it. */
 function applyDiff(source: string, diff: string): string {
   const lines = diff.split('\n').slice(0, -1)
   return lines.reduce((text, line, i) => {
     if (!line.startsWith('+')) return text
-    const [sign, ...rest] = lines[i - 1] ?? ''
-    const before = rest.join('')
+    const before = lines[i - 1]?.slice(1) ?? ''
     expect(text).toContain(`${before}\n`)
-    return text.replace(before, sign === '-' ? line.slice(1) : `${before}\n${line.slice(1)}`)
+    return text.replace(before, `${before}\n${line.slice(1)}`)
   }, source)
 }

@@ -5,7 +5,7 @@ import { gatherFor } from '../src/database/gather.ts'
 import { openDatabase } from '../src/database/open.ts'
 import type { Database } from '../src/database/tables.ts'
 import { findHousing, findHousingByPostalCode } from '../src/housing/gathered.ts'
-import { listHousing, resolve } from '../src/housing/list/queries.ts'
+import { listHousing, resolveFilters } from '../src/housing/list/queries.ts'
 import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
 import { bringUpOnce } from '../src/migrations/bring-up.ts'
 import { readMigrations } from '../src/migrations/files.ts'
@@ -58,7 +58,7 @@ const filters: [Filters, string][] = [
 ]
 
 test.each(filters)('the filter %j alone uses its index', async (filters, index) => {
-  const condition = await resolve(db, filters)
+  const condition = await resolveFilters(db, filters)
   const found = await plan((db) => listHousing(db, { condition, sort: 'id', limit: 101 }))
   expect(found).toContain(index)
   expect(found).not.toContain('Seq Scan on housing h')
@@ -69,7 +69,7 @@ test.each(sorts.flatMap((sort): Sort[] => [sort, `-${sort}`]))(
   async (sort) => {
     const key = sort.replace('-', '')
     const position = { city: 'City 2', postal_code: 'V3B 1A1', updated_at: '2026-01-02T00:00:00.000Z' }[key]
-    const condition = await resolve(db, {})
+    const condition = await resolveFilters(db, {})
     for (const after of [undefined, position ? [position, 100000] : [100000]]) {
       const found = await plan((db) => listHousing(db, { condition, sort, limit: 101, ...(after && { after }) }))
       expect(found).toMatch(/Index Scan/)

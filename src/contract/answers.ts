@@ -17,12 +17,12 @@ interface Resource<Shape extends TSchema, Page extends TSchema> {
 export function answersOf<Shape extends TSchema, Page extends TSchema>(resource: Resource<Shape, Page>) {
   const { what, shape, page, example } = resource
   const missing = { 404: `No ${what} has this id.` }
-  const unmatched = {
+  const conditional = {
     ...missing,
     412: `The ${what} is in another version than If-Match names.`,
     428: 'If-Match is missing.',
   }
-  const one = (description: string, headers: Record<string, TSchema>) =>
+  const answerWith = (description: string, headers: Record<string, TSchema>) =>
     answer(shape, description, { example, headers })
   return {
     page: {
@@ -30,21 +30,21 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       ...failures(),
     },
     found: {
-      200: one(`The ${what}.`, { ETag }),
+      200: answerWith(`The ${what}.`, { ETag }),
       304: noContent('The client has it already.', { ETag }),
       ...failures(missing),
     },
     created: (reasons: Reasons = {}) => ({
-      201: one(`The new ${what}.`, { ETag, Location, 'Idempotency-Replayed': IdempotencyReplayed }),
+      201: answerWith(`The new ${what}.`, { ETag, Location, 'Idempotency-Replayed': IdempotencyReplayed }),
       ...failures({ ...bodyFailures, ...keyFailures, ...reasons }),
     }),
     changed: (reasons: Reasons = {}) => ({
-      200: one(`The ${what} as it is now.`, { ETag }),
-      ...failures({ ...bodyFailures, ...unmatched, ...reasons }),
+      200: answerWith(`The ${what} as it is now.`, { ETag }),
+      ...failures({ ...bodyFailures, ...conditional, ...reasons }),
     }),
     deleted: (reasons: Reasons = {}) => ({
       204: noContent('It is deleted.'),
-      ...failures({ ...unmatched, ...reasons }),
+      ...failures({ ...conditional, ...reasons }),
     }),
   }
 }

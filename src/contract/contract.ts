@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
 import type { Database } from '../database/tables.ts'
+import { maxInt4 } from './json-schema.ts'
 import type { Kind } from './problem-kinds.ts'
 import { ProblemDocument } from './problems.ts'
 
@@ -50,13 +51,14 @@ export const operation = <const Schema extends FastifySchema>(
   schema: { operationId, summary, ...schema },
 })
 
+/** The media types of a PATCH (RFC 7396), for `consumes`. */
+export const mergePatch = ['application/merge-patch+json', 'application/json']
+
 /** A component of the contract, by name, with its type. */
 export const ref = <T extends TSchema & { $id?: string }>(schema: T): TUnsafe<Static<T>> =>
   Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string))
 
-const maxInt4 = 2147483647
-
-/** A whole number from 1 to the greatest `integer` of Postgres, as ids and versions are. */
+/** A whole number from 1 that fits into an `integer` of Postgres, as ids and versions do. */
 export const PositiveInteger = (description: string, example: number) =>
   Type.Integer({ minimum: 1, maximum: maxInt4, description, examples: [example] })
 

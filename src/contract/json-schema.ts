@@ -2,6 +2,9 @@ import { Ajv2020, type Options } from 'ajv/dist/2020.js'
 import type { Static, TSchema } from 'typebox'
 import { isDateTime } from './time.ts'
 
+/** The greatest `integer` of Postgres. */
+export const maxInt4 = 2147483647
+
 /** In a path that may name a new resource an invalid parameter is a 422, not a 404. */
 export const mayCreate = { 'x-may-create': true }
 

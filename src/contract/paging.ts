@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { checker } from './json-schema.ts'
+import { checker, maxInt4 } from './json-schema.ts'
 import { invalidParameter, type Problem } from './problems.ts'
 
 /** The parameters of every list that is answered in pages. */
@@ -32,7 +32,7 @@ const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(p
 export function decodeCursor<T>(text: string | undefined, isPosition: (value: unknown) => value is T): T | undefined {
   if (text === undefined) return undefined
   const position = parse(Buffer.from(text, 'base64url').toString())
-  if (!isPosition(position)) throw wrongCursor('is not of this list: use the `next` of a page as it is.')
+  if (!isPosition(position)) throw invalidCursor('is not of this list: use the `next` of a page as it is.')
   return position
 }
 
@@ -51,10 +51,10 @@ function parse(json: string): unknown {
   }
 }
 
-export const wrongCursor = (what: string): Problem => invalidParameter('cursor', 'cursor', what)
+export const invalidCursor = (what: string): Problem => invalidParameter('cursor', 'cursor', what)
 
 const isIdPosition = checker(
-  Type.Object({ after: Type.Integer({ minimum: 1, maximum: 2147483647 }) }, { additionalProperties: false }),
+  Type.Object({ after: Type.Integer({ minimum: 1, maximum: maxInt4 }) }, { additionalProperties: false }),
 )
 
 /** In a list in the order of ids: the id after which the page begins, 0 for the first page. */
@@ -66,17 +66,17 @@ export const positionById = ({ id }: { id: number }) => ({ after: id })
 type Query = Record<string, string | number | undefined>
 
 /**
- * Answers a page, with the header Link (RFC 8288) to the first page of its list and to the next one. `page` has the
- * parameters that every page repeats, `list` those that choose the list, which a cursor carries.
+ * Answers a page, with the header Link (RFC 8288) to the first page of its list and to the next one. `repeated` are the
+ * parameters of every page, `list` those that choose the list, which a cursor carries.
  */
 export function sendPage<Page extends { next: string | null }>(
   reply: FastifyReply,
   content: Page,
-  { page, list = {} }: { page: Query; list?: Query },
+  { repeated, list = {} }: { repeated: Query; list?: Query },
 ): FastifyReply {
   const path = reply.request.url.split('?', 1)[0]
-  const links = [`<${path}?${written({ ...list, ...page })}>; rel="first"`]
-  if (content.next !== null) links.push(`<${path}?${written({ cursor: content.next, ...page })}>; rel="next"`)
+  const links = [`<${path}?${written({ ...list, ...repeated })}>; rel="first"`]
+  if (content.next !== null) links.push(`<${path}?${written({ cursor: content.next, ...repeated })}>; rel="next"`)
   return reply.header('link', links.join(', ')).send(content)
 }
 

@@ -15,7 +15,7 @@ export interface ProblemItem {
 
 interface Extra {
   errors?: ProblemItem[]
-  /** Members of the document besides the standard ones. */
+  /** Members of the problemDocument besides the standard ones. */
   members?: { index?: number; current_version?: number }
   /** Headers of the answer. */
   headers?: Record<string, string>
@@ -70,8 +70,8 @@ export const ProblemDocument = Type.Object(
 )
 export type ProblemDocument = Static<typeof ProblemDocument>
 
-/** The document of a problem, as far as it does not depend on the request. */
-export const document = ({ kind: { code, status, title }, message, extra: { errors, members } }: Problem) =>
+/** The problemDocument of a problem, as far as it does not depend on the request. */
+export const problemDocument = ({ kind: { code, status, title }, message, extra: { errors, members } }: Problem) =>
   ({
     type: `/problems/${code}`,
     title,
@@ -82,12 +82,12 @@ export const document = ({ kind: { code, status, title }, message, extra: { erro
     ...(errors && { errors }),
   }) satisfies ProblemDocument
 
-/** Answers a failure with a problem document. */
+/** Answers a failure with a problem problemDocument. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
     .type('application/problem+json')
-    .send({ ...document(problem), instance: request.url.split('?')[0], request_id: request.id })
+    .send({ ...problemDocument(problem), instance: request.url.split('?')[0], request_id: request.id })
 }
 
 /** Status and headers of a failing answer, whatever the shape of its body. */

@@ -3,12 +3,12 @@ import { Type } from 'typebox'
 // Control characters, and the marks that change the direction of writing.
 const forbidden = '\\u0000-\\u001F\\u007F-\\u009F\\u061C\\u200E\\u200F\\u202A-\\u202E\\u2066-\\u2069'
 
-/** A line of text as clients send it: 1 to 50 characters (code points), not counting blanks at the ends. */
-export const Text = (what: string, example: string) =>
+/** A line of text as clients send it: 1 to `max` characters (code points), not counting blanks at the ends. */
+export const Text = (what: string, example: string, max = 50) =>
   Type.String({
     format: 'well-formed',
-    pattern: `^ *[^ ${forbidden}]([^${forbidden}]{0,48}[^ ${forbidden}])? *$`,
-    description: `${what}: 1 to 50 characters, blanks at the ends not counted, and no control characters.`,
+    pattern: `^ *[^ ${forbidden}]([^${forbidden}]{0,${max - 2}}[^ ${forbidden}])? *$`,
+    description: `${what}: 1 to ${max} characters, blanks at the ends not counted, and no control characters.`,
     examples: [example],
   })
 

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type SqlBool, sql } from 'kysely'
 import { Type } from 'typebox'
+import { maxInt4 } from './json-schema.ts'
 import { type EntityTags, isKnown, requireIfMatch, stale } from './preconditions.ts'
 import { noSuch, type Problem } from './problems.ts'
 
@@ -34,7 +35,7 @@ export function versionsIn(tags: EntityTags, id: number): Versions {
   if (tags === '*') return 'any'
   return tags.flatMap(({ weak, tag }) => {
     const version = weak ? undefined : new RegExp(`^${id}-([1-9]\\d{0,9})$`).exec(tag)?.[1]
-    return version !== undefined && Number(version) <= 2147483647 ? [Number(version)] : []
+    return version !== undefined && Number(version) <= maxInt4 ? [Number(version)] : []
   })
 }
 
@@ -43,7 +44,7 @@ export const writableVersions = (headers: IncomingHttpHeaders, id: number): Vers
   versionsIn(requireIfMatch(headers), id)
 
 /** The condition of a conditional write, on the column `version`. */
-export const isIn = (versions: Versions) =>
+export const versionIsIn = (versions: Versions) =>
   versions === 'any' ? sql<SqlBool>`true` : sql<SqlBool>`version = any (${versions}::int[])`
 
 /** Why a conditional write found nothing: the row, read afterwards, is in another version or is not there. */

@@ -7,8 +7,10 @@ export class Unreachable extends Error {
 
 /** The connection was unusable and the statement had no effect, so anything may be tried again. */
 export class NotDone extends Error {
+  readonly timedOut: boolean
   constructor(cause: unknown) {
     super(`The statement had no effect: ${reason(cause)}`, { cause })
+    this.timedOut = cause instanceof QueryTimeout
   }
 }
 

@@ -4,7 +4,7 @@ import type { Database } from './tables.ts'
 /** How many batches of one question may be under way; meanwhile the next one grows. */
 const lanes = 2
 /** How many may wait: about as many as are answered in a second. */
-const room = 10_000
+const maxWaiting = 10_000
 
 const gathering = new WeakSet<Database>()
 
@@ -95,7 +95,7 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
   }
   return (key: Key) =>
     new Promise<Value>((resolve, reject) => {
-      if (waiting.length >= room) return reject(new Overloaded())
+      if (waiting.length >= maxWaiting) return reject(new Overloaded())
       if (waiting.length === 0) setImmediate(send)
       waiting.push({ key, resolve, reject })
     })

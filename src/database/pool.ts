@@ -17,7 +17,7 @@ const withoutEffect: Record<string, { repetitions: number; replaces: boolean }> 
 const fatal = /^(08|57P)/
 
 /** How many may wait for a connection. */
-const room = 1000
+const maxWaiting = 1000
 
 /** Sends one statement, for the first time or as a repetition. */
 type Ask = (text: string, values: readonly unknown[], repetition?: number) => Promise<pg.QueryResult>
@@ -42,7 +42,7 @@ interface Options {
 export function reliable(pool: pg.Pool, options: Options = {}): ReliablePool {
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
   const connect = async () => {
-    if (pool.waitingCount >= room) throw new Overloaded()
+    if (pool.waitingCount >= maxWaiting) throw new Overloaded()
     const client = await pool.connect().catch((error) => {
       throw new Unreachable(error)
     })

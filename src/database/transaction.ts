@@ -13,7 +13,8 @@ export async function inTransaction<T>(db: Database, work: (tx: Database) => Pro
     try {
       return await db.transaction().execute(work)
     } catch (error) {
-      if (attempt === retries || !(isGivenUp(error) || error instanceof NotDone)) throw error
+      const mayRepeat = isGivenUp(error) || (error instanceof NotDone && !error.timedOut)
+      if (attempt === retries || !mayRepeat) throw error
     }
   }
 }

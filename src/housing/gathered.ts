@@ -5,7 +5,7 @@ import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
 import * as queries from './queries.ts'
 import { columns, type HousingRow, houses, inPostalCode } from './queries.ts'
-import { type HousingInput, own } from './schemas.ts'
+import { type HousingInput, ownColumns } from './schemas.ts'
 
 export const findHousing = gathered({
   maxBatch: 16,
@@ -61,15 +61,15 @@ const insertSeveral = statement('insert_several_housing', (db, { json, types }: 
     with given as (
       select given.*, nextval('housing.housing_id_seq')::int as id
       from (
-        select given.ordinality as n, ${list(own)}, t.id as housing_type_id
+        select given.ordinality as n, ${list(ownColumns)}, t.id as housing_type_id
         from rows from (json_populate_recordset(null::housing.housing, ${json}), unnest(${types}::bpchar[]))
           with ordinality as given
         join housing.housing_types t on t.code = given.unnest
         order by given.ordinality
       ) given
     ), h as (
-      insert into housing.housing (id, ${list(own)}, housing_type_id)
-      select id, ${list(own)}, housing_type_id from given
+      insert into housing.housing (id, ${list(ownColumns)}, housing_type_id)
+      select id, ${list(ownColumns)}, housing_type_id from given
       returning *
     )
     select given.n::int, ${list(columns)}

@@ -1,14 +1,14 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
-import { isIn, type Versions } from '../contract/versioned.ts'
+import { type Versions, versionIsIn } from '../contract/versioned.ts'
 import type { Database } from '../database/tables.ts'
-import { type HousingInput, type HousingPatch, own } from './schemas.ts'
+import { type HousingInput, type HousingPatch, ownColumns } from './schemas.ts'
 
 /** A house as it is answered: the columns have the names that clients see. */
 export type HousingRow = Awaited<ReturnType<typeof insertHousing>>
 
 export const columns = [
   'h.id',
-  ...own.map((column) => `h.${column}` as const),
+  ...ownColumns.map((column) => `h.${column}` as const),
   't.code as housing_type',
   'h.version',
   'h.created_at',
@@ -60,9 +60,9 @@ export const updateHousing = (
       cte
         .updateTable('housing.housing')
         .set({ ...house, ...(housing_type !== undefined && { housing_type_id: idOfType(housing_type) }) })
-        .set((eb) => ({ id: eb.ref('id') })) // an empty patch sets nothing else
+        .set((eb) => ({ version: eb.ref('version') })) // an empty patch sets nothing else
         .where('id', '=', id)
-        .where(isIn(versions))
+        .where(versionIsIn(versions))
         .returningAll(),
     )
     .selectFrom('h')
@@ -75,7 +75,7 @@ export async function deleteHousing(db: Database, id: number, versions: Versions
   const { numDeletedRows } = await db
     .deleteFrom('housing.housing')
     .where('id', '=', id)
-    .where(isIn(versions))
+    .where(versionIsIn(versions))
     .executeTakeFirst()
   return numDeletedRows > 0n
 }

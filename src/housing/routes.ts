@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { answersOf } from '../contract/answers.ts'
-import { answer, declareResource, ETag, one, operation, type Routes, ref } from '../contract/contract.ts'
+import { answer, declareResource, ETag, mergePatch, one, operation, type Routes, ref } from '../contract/contract.ts'
 import { IdempotencyKey } from '../contract/idempotency-key.ts'
 import { IfMatch, IfNoneMatch } from '../contract/preconditions.ts'
 import { noSuch } from '../contract/problems.ts'
@@ -89,7 +89,7 @@ export const housingRoutes: Routes = async (app, { db }) => {
       params: HousingId,
       headers: IfMatch,
       body: ref(HousingPatch),
-      consumes: ['application/merge-patch+json', 'application/json'],
+      consumes: mergePatch,
       response: answers.changed(),
     }),
     (request, reply) => change(db, request, reply),

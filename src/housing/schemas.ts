@@ -33,10 +33,10 @@ const values = {
 }
 
 /** The members that a client may set. */
-export const writable = Object.keys(values) as (keyof typeof values)[]
+export const writableMembers = Object.keys(values) as (keyof typeof values)[]
 
 /** Those of them that are columns by the same name; the type is stored by its id. */
-export const own = writable.filter((member) => member !== 'housing_type')
+export const ownColumns = writableMembers.filter((member) => member !== 'housing_type')
 
 const example = {
   address: '1207',

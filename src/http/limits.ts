@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
-import { document, Problem } from '../contract/problems.ts'
+import { Problem, problemDocument } from '../contract/problems.ts'
 import { constantHeaders } from './headers.ts'
 import { nextRequestId } from './request-log.ts'
 
@@ -34,7 +34,7 @@ export function answerUnparsable(error: NodeJS.ErrnoException, socket: Socket): 
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   const problem = unparsable(error.code)
   const id = nextRequestId()
-  const body = JSON.stringify({ ...document(problem), request_id: id })
+  const body = JSON.stringify({ ...problemDocument(problem), request_id: id })
   const head = [
     `HTTP/1.1 ${problem.kind.status} ${STATUS_CODES[problem.kind.status]}`,
     ...Object.entries({

@@ -5,11 +5,12 @@ import { rejectMalformedHeaders } from './request-headers.ts'
 import { rejectInvalidParameters } from './validation.ts'
 
 /**
- * What version 2 expects of a request beyond HTTP: its headers, query, accepted types and body, checked in this order.
+ * What version 2 expects of a request beyond HTTP, in the order in which it is checked: the query of a route that has a
+ * body, the accepted types, the headers, the body. The query of a route without a body comes last.
  */
-export function beStrict(app: FastifyInstance): void {
-  rejectMalformedHeaders(app)
+export function validateStrictly(app: FastifyInstance): void {
   rejectInvalidParameters(app)
   requireJsonAccepted(app)
+  rejectMalformedHeaders(app)
   acceptStrictJson(app)
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { maxInt4 } from '../contract/json-schema.ts'
 
 const house = {
   address: Type.String({ examples: ['1207'] }),
@@ -25,7 +26,7 @@ export const V1HousingInput = Type.Object(
     street: line('Douglas Street'),
     city: line('Victoria'),
     postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8V 1A1'] }),
-    housing_type_id: Type.Integer({ minimum: -2147483648, maximum: 2147483647, examples: [1] }),
+    housing_type_id: Type.Integer({ minimum: -maxInt4 - 1, maximum: maxInt4, examples: [1] }),
   },
   { $id: 'V1HousingInput', examples: [example] },
 )

@@ -1,8 +1,8 @@
+import { maxInt4 } from '../contract/json-schema.ts'
 import { V1InvalidInput, type V1Item } from './failures.ts'
 
 type Check = (loc: V1Item['loc'], input: unknown) => V1Item | undefined
 
-const maxInt4 = 2147483647n
 const maxInt8 = 9223372036854775807n
 const plainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -131,7 +131,7 @@ const fields: Record<keyof V1House, Check> = {
   street: line,
   city: line,
   postal_code: all(string, postalCode),
-  housing_type_id: integerBetween(-maxInt4 - 1n, maxInt4),
+  housing_type_id: integerBetween(-BigInt(maxInt4) - 1n, BigInt(maxInt4)),
 }
 
 function reject(items: (V1Item | undefined)[]): void {

@@ -9,7 +9,7 @@ import { type Config, readConfig } from '../../src/config/config.ts'
 import { Notices } from '../../src/database/listen.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import type { Database } from '../../src/database/tables.ts'
-import { createLog } from '../../src/log.ts'
+import { createLog, type Log } from '../../src/log.ts'
 import { bringUpOnce } from '../../src/migrations/bring-up.ts'
 import { readMigrations } from '../../src/migrations/files.ts'
 import { rejectUntilReady } from '../../src/pages/readiness.ts'
@@ -53,7 +53,12 @@ const emptyTables = `do $$
     delete from housing.housing_types where id > 4;
   end $$`
 
-const silent = createLog('silent')
+/** Writes nothing, but remembers the last failure, so a test can show the cause of a 500. */
+export const silent: Log & { lastFailure?: Error } = Object.assign(createLog('silent'), {
+  error({ err }: { err: Error }) {
+    silent.lastFailure = err
+  },
+})
 
 /** The options of an API on a database that is already open, which is ready and logs nothing. */
 export const optionsFor = (database: ServerOptions['database']): ServerOptions => ({

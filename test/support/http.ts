@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { expect } from 'vitest'
+import { silent } from './api.ts'
 
 type Method = NonNullable<InjectOptions['method']>
 type Headers = Record<string, string>
@@ -37,10 +38,10 @@ type Answer = Awaited<ReturnType<ReturnType<typeof client>['send']>>
 
 /** Expects a problem document with that status and code, and with errors at exactly those places. */
 export function expectProblem(answer: Answer, status: number, code: string, places: string[] = []): void {
+  expect(answer.statusCode, answer.statusCode === 500 ? silent.lastFailure?.stack : answer.body).toBe(status)
   expect(answer.headers['content-type']).toBe('application/problem+json')
   const problem = answer.json()
   expect(problem).toMatchObject({ type: `/problems/${code}`, status, code, detail: expect.stringMatching(/\w.*\.$/) })
-  expect(answer.statusCode).toBe(status)
   const found = (problem.errors ?? []).map((error: Record<string, string>) => error.pointer ?? error.parameter)
   expect(found.sort(), problem.detail).toEqual(places.sort())
 }

@@ -64,7 +64,9 @@ export const BatchResults = Type.Object(
       Type.Object({
         op: Type.Enum(['create', 'update', 'delete']),
         id: Type.Integer(),
-        version: Type.Integer({ description: 'The version that the operation made; a deletion is one of its own.' }),
+        version: Type.Integer({
+          description: 'The version that the operation made; a deletion is one of its ownColumns.',
+        }),
         house: Type.Optional(ref(Housing)),
       }),
     ),

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { checker } from '../../contract/json-schema.ts'
-import { decodeCursor, wrongCursor } from '../../contract/paging.ts'
+import { checker, maxInt4 } from '../../contract/json-schema.ts'
+import { decodeCursor, invalidCursor } from '../../contract/paging.ts'
 import { filters, filtersOf, keyOf, type ListQuery, Sort } from './schemas.ts'
 
 /** Where a page ended: the sort key and the id of its last house, or the id alone where that is the sort key. */
@@ -15,7 +15,7 @@ const Cursor = Type.Object(
 type Cursor = Static<typeof Cursor>
 
 const matchesCursor = checker(Cursor)
-const isId = checker(Type.Integer({ minimum: -2147483648, maximum: 2147483647 }))
+const isId = checker(Type.Integer({ minimum: -maxInt4 - 1, maximum: maxInt4 }))
 const isStoredText = checker(Type.String({ pattern: '^[^\\u0000\\uD800-\\uDFFF]{0,50}$' }))
 const isKey = {
   id: isId,
@@ -33,12 +33,14 @@ function isCursor(value: unknown): value is Cursor {
 }
 
 /** The list that a query asks for, and the position after which its page begins, if not at the beginning. */
-export function listOf(query: ListQuery): Omit<Cursor, 'after'> & { after?: Position } {
+export function requestedList(query: ListQuery): Omit<Cursor, 'after'> & { after?: Position } {
   const cursor = decodeCursor(query.cursor, isCursor)
   if (!cursor) return { sort: query.sort ?? 'id', filters: filtersOf(query) }
   const carried: Record<string, string> = { ...cursor.filters, sort: cursor.sort }
   for (const [name, value] of Object.entries({ ...filtersOf(query), ...(query.sort && { sort: query.sort }) }))
     if (value !== carried[name])
-      throw wrongCursor(`belongs to a list with another ${name}: leave ${name} out, or start again without the cursor.`)
+      throw invalidCursor(
+        `belongs to a list with another ${name}: leave ${name} out, or start again without the cursor.`,
+      )
   return cursor
 }

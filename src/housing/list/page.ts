@@ -3,22 +3,22 @@ import { pageOf, sendPage } from '../../contract/paging.ts'
 import { invalidParameter } from '../../contract/problems.ts'
 import type { Database } from '../../database/tables.ts'
 import type { HousingRow } from '../queries.ts'
-import { listOf, type Position } from './cursor.ts'
-import { countHousing, listHousing, resolve } from './queries.ts'
+import { type Position, requestedList } from './cursor.ts'
+import { countHousing, listHousing, resolveFilters } from './queries.ts'
 import { type HousingPage, keyOf, type ListQuery, type Sort } from './schemas.ts'
 
 /** Answers the page that a query asks for. */
 export async function sendHousingPage(db: Database, query: ListQuery, reply: FastifyReply): Promise<FastifyReply> {
   const { limit = 100, count, fields } = query
-  const { sort, filters, after } = listOf(query)
-  const condition = await resolve(db, filters)
+  const { sort, filters, after } = requestedList(query)
+  const condition = await resolveFilters(db, filters)
   if (condition.words?.length === 0) throw noWords()
 
   const rows = await listHousing(db, { condition, sort, limit: limit + 1, ...(after && { after }) })
   const { items, next } = pageOf(rows, limit, (last) => ({ sort, filters, after: positionOf(last, sort) }))
   const total = count && { total: await countHousing(db, condition) }
   const page: HousingPage = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }
-  return sendPage(reply, page, { page: { limit, count, fields }, list: { ...filters, sort } })
+  return sendPage(reply, page, { repeated: { limit, count, fields }, list: { ...filters, sort } })
 }
 
 function positionOf(house: HousingRow, sort: Sort): Position {

@@ -43,7 +43,7 @@ const keys = {
 }
 
 /** Lets Postgres read the filters that it alone can. */
-export async function resolve(db: Database, filters: Filters): Promise<Condition> {
+export async function resolveFilters(db: Database, filters: Filters): Promise<Condition> {
   const { q, housing_type } = filters
   if (q === undefined && housing_type === undefined) return { filters }
   const { rows } = await sql<{ words: string[]; types: number[] }>`

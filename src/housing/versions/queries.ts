@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { inUtc } from '../../contract/time.ts'
 import type { Database } from '../../database/tables.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
-import { type HousingInput, own, writable } from '../schemas.ts'
+import { type HousingInput, ownColumns, writableMembers } from '../schemas.ts'
 
 /** An entry of the change log. The entry of a deletion has the row as it was before. */
 export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
@@ -10,7 +10,7 @@ export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
 const versions = (db: Database, id: number) =>
   db
     .selectFrom('housing.changes')
-    .select(['version', 'at', 'by', 'operation', 'housing_id as id', ...writable, 'created_at', 'updated_at'])
+    .select(['version', 'at', 'by', 'operation', 'housing_id as id', ...writableMembers, 'created_at', 'updated_at'])
     .where('housing_id', '=', id)
     .orderBy('version', 'desc')
 
@@ -52,6 +52,6 @@ export const undeleteHousing = (db: Database, id: number, { housing_type, ...hou
     .insertInto('housing.housing')
     .values({ ...house, id, housing_type_id: idOfType(housing_type) })
     .onConflict((there) => there.column('id').doNothing())
-    .returning(['id', ...own, 'version', 'created_at', 'updated_at'])
+    .returning(['id', ...ownColumns, 'version', 'created_at', 'updated_at'])
     .returning(sql<string>`${housing_type}`.as('housing_type'))
     .executeTakeFirst() satisfies Promise<HousingRow | undefined>

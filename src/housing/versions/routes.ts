@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { answer, ETag, failures, Link, one, operation, type Routes } from '../../contract/contract.ts'
 import { IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../contract/idempotency-key.ts'
-import { checker } from '../../contract/json-schema.ts'
-import { decodeCursor, pageOf, sendPage, wrongCursor } from '../../contract/paging.ts'
+import { checker, maxInt4 } from '../../contract/json-schema.ts'
+import { decodeCursor, invalidCursor, pageOf, sendPage } from '../../contract/paging.ts'
 import { type EntityTags, IfMatchIfThere, missingIfMatch, readIfMatch } from '../../contract/preconditions.ts'
 import { invalidParameter, Problem } from '../../contract/problems.ts'
 import { etag, unmatched, versionsIn } from '../../contract/versioned.ts'
@@ -12,7 +12,7 @@ import { inTransaction } from '../../database/transaction.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { housingKinds } from '../problems.ts'
 import { findHousing, updateHousing } from '../queries.ts'
-import { exampleHousing, Housing, HousingId, type HousingInput, writable } from '../schemas.ts'
+import { exampleHousing, Housing, HousingId, type HousingInput, writableMembers } from '../schemas.ts'
 import {
   findVersion,
   findVersionAt,
@@ -47,7 +47,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
       if (rows.length === 0 && before === undefined) throw new Problem('not-found', `No house ever had the id ${id}.`)
       const { items, next } = pageOf(rows, limit, ({ version }) => ({ id, before: version }))
       const page = { items: items.map((row, i) => asVersion(row, rows[i + 1])), next }
-      return sendPage(reply, page, { page: { limit } })
+      return sendPage(reply, page, { repeated: { limit } })
     },
   )
 
@@ -96,7 +96,7 @@ export async function findHousingAsOf(db: Database, id: number, instant: string)
 /** Where a page of the history of a house ended. */
 const isPosition = checker(
   Type.Object(
-    { id: Type.Integer(), before: Type.Integer({ minimum: 1, maximum: 2147483647 }) },
+    { id: Type.Integer(), before: Type.Integer({ minimum: 1, maximum: maxInt4 }) },
     { additionalProperties: false },
   ),
 )
@@ -104,14 +104,14 @@ const isPosition = checker(
 /** The version before which the page begins, if not at the newest. */
 function positionIn(cursor: string | undefined, id: number): number | undefined {
   const position = decodeCursor(cursor, isPosition)
-  if (position && position.id !== id) throw wrongCursor('belongs to the history of another house: leave it out.')
+  if (position && position.id !== id) throw invalidCursor('belongs to the history of another house: leave it out.')
   return position?.before
 }
 
 /** An entry as it is answered; `previous` is the entry before it, if there is one. */
 function asVersion(row: VersionRow, previous: VersionRow | undefined) {
   const { version, at, by, operation } = row
-  const changed = operation === 'deleted' ? [] : writable.filter((member) => row[member] !== previous?.[member])
+  const changed = operation === 'deleted' ? [] : writableMembers.filter((member) => row[member] !== previous?.[member])
   return { version, at, by, operation, changed, house: houseOf(row) }
 }
 
@@ -127,7 +127,7 @@ async function restorable(tx: Database, id: number, version: number): Promise<Ve
 async function restore(tx: Database, row: VersionRow, ifMatch: EntityTags | undefined) {
   await markAsRestoring(tx)
   const { id, housing_type } = row
-  const house = Object.fromEntries(writable.map((member) => [member, row[member]])) as HousingInput
+  const house = Object.fromEntries(writableMembers.map((member) => [member, row[member]])) as HousingInput
   const typeIsGone = onViolation(
     'fk_housing_type',
     () => new Problem(housingKinds['not-restorable'], `Its housing type, ${housing_type}, does not exist any more.`),

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { PositiveInteger } from '../../contract/contract.ts'
 import { PageOf, paging } from '../../contract/paging.ts'
-import { exampleHousing, Housing, HousingId, writable } from '../schemas.ts'
+import { exampleHousing, Housing, HousingId, writableMembers } from '../schemas.ts'
 
 /** One version of a house. */
 export const HousingVersion = Type.Object({
@@ -9,7 +9,7 @@ export const HousingVersion = Type.Object({
   at: Type.String({ format: 'date-time' }),
   by: Type.Union([Type.String(), Type.Null()], { description: 'Who did it; null while there is no authentication.' }),
   operation: Type.Enum(['created', 'updated', 'deleted', 'restored']),
-  changed: Type.Array(Type.Enum(writable), { description: 'The members that differ from the version before.' }),
+  changed: Type.Array(Type.Enum(writableMembers), { description: 'The members that differ from the version before.' }),
   house: Type.Object(Housing.properties, { description: 'The house as it was from then on, or as it was deleted.' }),
 })
 export type HousingVersion = Static<typeof HousingVersion>
