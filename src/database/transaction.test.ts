@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { ConnectionLost, NotDone, QueryTimeout } from './errors.ts'
+import type { Database } from './tables.ts'
+import { inTransaction } from './transaction.ts'
+
+const sqlError = (code: string) => Object.assign(new Error(code), { code, severity: 'ERROR' })
+
+test.each([
+  ['a deadlock', sqlError('40P01'), 4],
+  ['a serialization failure', sqlError('40001'), 4],
+  ['a BEGIN over a lost connection', new NotDone(new Error('Connection terminated')), 4],
+  ['a BEGIN that timed out, as the next one would', new NotDone(new QueryTimeout(5000)), 1],
+  ['a lost connection', new ConnectionLost(new Error('Connection terminated')), 1],
+  ['any other error', sqlError('23505'), 1],
+])('after %s a transaction is tried as often as that may help', async (_what, error, attempts) => {
+  let begun = 0
+  const execute = async () => {
+    begun += 1
+    throw error
+  }
+  const db = { isTransaction: false, transaction: () => ({ execute }) } as unknown as Database
+  await expect(inTransaction(db, async () => {})).rejects.toBe(error)
+  expect(begun).toBe(attempts)
+})
