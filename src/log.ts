@@ -1,7 +1,7 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { Config } from './config/config.ts'
 
-/** The log of the process: pino's methods, and `line` for a line that is already JSON, at the level info. */
+/** The log: pino's methods, and `line`, which writes a finished JSON line at the level info. */
 export type Log = Logger & { line: (json: string) => void }
 
 /** One JSON object per line on stdout; on a terminal a line for people instead. */

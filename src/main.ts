@@ -19,7 +19,7 @@ program
 
 program
   .command('migrate')
-  .description('apply the migrations that the database lacks, and exit')
+  .description('apply the missing migrations, then exit')
   .action(async () => (await import('./commands/migrate.ts')).migrate(readConfig(process.env)))
 
 program
@@ -29,7 +29,7 @@ program
 
 program
   .command('health')
-  .description('ask the running API whether it is ready; exit code 0 or 1, for the health check of a container')
+  .description('check that the running API is ready (exit code 0 or 1), for the health check of a container')
   .action(async () => (await import('./commands/health.ts')).health(process.env))
 
 const { argv } = process

@@ -13,7 +13,7 @@ import { problemPages } from './pages/problem-pages.ts'
 import type { Readiness } from './pages/readiness.ts'
 import { addVersion1 } from './v1/version1.ts'
 
-/** What the API needs of the process around it. */
+/** What the process hands to the API. */
 export interface ServerOptions extends AppOptions {
   database: Pick<OpenDatabase, 'db' | 'takesWrites' | 'listen'>
   readiness: Readiness

@@ -162,7 +162,7 @@ describe('the program does not start, and clearly says why, with:', () => {
     expect(await run({ env: { ...env, PORT: `${port}` } })).toEqual({
       code: 1,
       stdout: '',
-      stderr: `sample-api: Cannot listen: port ${port} of 127.0.0.1 is taken. Stop what listens there, or set PORT to a free one.\n`,
+      stderr: `sample-api: Cannot listen: port ${port} of 127.0.0.1 is in use. Stop the process that uses it, or set PORT to another port.\n`,
     })
   })
 
@@ -176,7 +176,7 @@ describe('the program does not start, and clearly says why, with:', () => {
     }
     const { code, stdout, stderr } = await run({ env })
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(/^sample-api: The settings are wrong:\n( {2}[A-Z_]+ .*\n){4}$/)
+    expect(stderr).toMatch(/^sample-api: The settings are invalid:\n( {2}[A-Z_]+ .*\n){4}$/)
     for (const name of ['PORT', 'LOG_LEVEL', 'MIGRATE', 'POSTGRES_SERVER']) expect(stderr).toContain(`\n  ${name} `)
     expect(stderr).not.toContain('hunter2')
   })
@@ -187,7 +187,7 @@ describe('the program does not start, and clearly says why, with:', () => {
     await client.query(`create role ${guarded} login password 'right'`)
     await client.end()
     const env = { POSTGRES_PORT: serverPort, POSTGRES_USER: guarded, POSTGRES_PASSWORD: 'hunter2' }
-    const message = `sample-api: The database refuses: password authentication failed for user "${guarded}" (SQLSTATE 28P01). Check POSTGRES_USER and POSTGRES_PASSWORD.\n`
+    const message = `sample-api: The database reports: password authentication failed for user "${guarded}" (SQLSTATE 28P01). Check POSTGRES_USER and POSTGRES_PASSWORD.\n`
     for (const command of [[], ['migrate']]) {
       const { code, stdout, stderr } = await run({ env, command })
       expect({ code, stderr }).toEqual({ code: 1, stderr: message })
@@ -200,7 +200,7 @@ describe('the program does not start, and clearly says why, with:', () => {
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr:
-        'sample-api: The database refuses: database "nowhere" does not exist (SQLSTATE 3D000). Create it, or check POSTGRES_DB.\n',
+        'sample-api: The database reports: database "nowhere" does not exist (SQLSTATE 3D000). Create it, or check POSTGRES_DB.\n',
     })
   })
 
@@ -295,7 +295,7 @@ describe('a database that fails', () => {
   test('MIGRATE=check waits for another tool to migrate, and reports the expected and the found version', async () => {
     const { env } = await onServer()
     const program = await serve({ env: { ...env, MIGRATE: 'check' }, until: 'listening' })
-    await program.says('Waiting for migrations: the schema is at nothing and lacks V1.0.0__init.sql')
+    await program.says('Waiting for another tool to apply V1.0.0__init.sql')
     expect(await readiness(program.url)).toMatchObject({
       checks: { database: { ok: true }, schema: { ok: false, expected: expect.stringMatching(/^\d/), found: null } },
     })

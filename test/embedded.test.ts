@@ -57,7 +57,7 @@ describe('a folder that another process uses', () => {
     const second = await run({ env: { DATA_DIR } })
     expect(second).toMatchObject({ code: 1, stdout: '' })
     expect(second.stderr).toBe(
-      `sample-api: ${DATA_DIR} is in use by process ${first.pid}: the embedded database is for one process. Stop that one, or give this one its own DATA_DIR, or share a Postgres server.\n`,
+      `sample-api: ${DATA_DIR} is in use by process ${first.pid}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.\n`,
     )
     expect(await content(DATA_DIR)).toEqual(before)
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
@@ -145,18 +145,22 @@ describe('a folder that cannot be used is rejected with a clear message and left
     [
       'the format is of a later release',
       marker('{"format":2,"postgres":18,"ready":true}'),
-      "is not of this release's format: use the release that wrote the folder.",
+      'has a format that this release does not read: run the release that created the folder.',
     ],
     [
       'Postgres is of another version',
       marker('{"format":1,"postgres":19,"ready":true}'),
-      "is not of this release's format",
+      'has a format that this release does not read: run the release that created the folder.',
     ],
-    ['the marker is cut short', marker('{"format":'), "is not of this release's format"],
+    [
+      'the marker is cut short',
+      marker('{"format":'),
+      'has a format that this release does not read: run the release that created the folder.',
+    ],
     [
       'the marker is gone',
       (folder) => rm(join(folder, 'sample-api.json')),
-      'holds something else (postgres), not our data: set DATA_DIR to a new or an empty folder.',
+      'contains other files (postgres): set DATA_DIR to a new or an empty folder.',
     ],
   ])('%s', async (_what, damage, message) => {
     const folder = await skeleton()
@@ -180,14 +184,14 @@ describe('a folder that cannot be used is rejected with a clear message and left
     onTestFinished(() => rm(folder, { recursive: true }))
     await writeFile(join(folder, 'thesis.txt'), 'years of work')
     await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow(
-      `${folder} holds something else (thesis.txt), not our data`,
+      `${folder} contains other files (thesis.txt): set DATA_DIR to a new or an empty folder.`,
     )
     expect(await readdir(folder)).toEqual(['thesis.txt'])
   })
 
   test('it is the folder of a Postgres server', async () => {
     const folder = join(await skeleton(), 'postgres')
-    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow('holds something else')
+    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow('contains other files')
   })
 
   test.each(['', '/below'])('it is a file%s', async (below) => {
@@ -195,7 +199,7 @@ describe('a folder that cannot be used is rejected with a clear message and left
     const refused = await run({ env: { DATA_DIR: `${file}${below}` } })
     expect(refused).toMatchObject({ code: 1, stdout: '' })
     expect(refused.stderr).toMatch(
-      /^sample-api: \S+ cannot be written to \((a file|in a file)\): make it writable, .*\n$/,
+      /^sample-api: \S+ cannot be written to \((it is a file|a part of its path is a file)\): make it writable, .*\n$/,
     )
   })
 })

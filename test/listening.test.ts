@@ -116,8 +116,10 @@ const listeners = async () => {
   return rows.map(({ pid }) => pid)
 }
 
-const begins = 'Notified of changes to housing_types: they are answered from memory'
-const ends = expect.stringMatching(/^Not notified of changes to housing_types: each answer reads the database. ./)
+const begins = 'Listening for changes to housing_types; answering from memory'
+const ends = expect.stringMatching(
+  /^Not listening for changes to housing_types; reading the database for each answer: ./,
+)
 
 test('without its listening connection no answer is stale, and with a new one memory is used again', async () => {
   const { app, said } = await startApi()

@@ -95,7 +95,7 @@ describe.each(['embedded', 'server'] as const)('on the back end %s', (backend) =
     async (made) => {
       await db.makePredecessor(made)
       expect(await db.migrate()).toEqual([
-        'Took over a database of the Python version: its V1.0.0__init.sql made the same schema as ours.',
+        "Adopted a database of the Python version: its V1.0.0__init.sql created the same schema as this release's.",
         ...scripts.slice(1).map((script) => `Applied ${script}.`),
       ])
       expect(await db.history()).toEqual([...(made ? [schemaRow] : []), ...rows()])
@@ -146,7 +146,9 @@ describe('the tables of the Python version', () => {
     await db.makePredecessor()
     await db.query(change)
     const state = await db.state()
-    await expect(db.migrate()).rejects.toThrow(/V1\.0\.0__init\.sql was applied, but the tables differ from its own/)
+    await expect(db.migrate()).rejects.toThrow(
+      /V1\.0\.0__init\.sql was applied, but the tables differ from it\. Missing: .*\. Change them back, then start again\./,
+    )
     await expect(db.migrate()).rejects.toThrow(found)
     expect(await db.state()).toEqual(state)
   })
@@ -292,7 +294,7 @@ describe('two migrators at once', () => {
       expect(await db.query("select to_regnamespace('housing') as schema")).toEqual([{ schema: null }])
     })
     expect(await waiting).toEqual([
-      'Another process is migrating this database: waiting for it.',
+      'Another process is migrating this database; waiting until it has finished.',
       ...scripts.map((script) => `Applied ${script}.`),
     ])
   })
@@ -307,7 +309,7 @@ test('a role that owns the schema may migrate; without a schema the error says w
   })
   const migrate = () => bringUpOnce(asRole, migrations)
   await expect(migrate()).rejects.toThrow(
-    /permission denied for database .* \(SQLSTATE 42501\)\. Grant it, or let a role that may do so run `npm run migrate`\./,
+    /permission denied for database .* \(SQLSTATE 42501\)\. Grant the permission, or run `npm run migrate` as a role that has it\./,
   )
   await db.query(`create schema housing authorization ${role}`)
   expect(await migrate()).toEqual({ found: newest.version, pending: [] })

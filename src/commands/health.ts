@@ -12,7 +12,7 @@ export async function health(variables: NodeJS.ProcessEnv): Promise<void> {
   process.stdout.write(`Ready: ${url} answers 200\n`)
 }
 
-/** Wrong settings are an ordinary failure here: a health check has no exit code but 0 and 1. */
+/** Reports invalid settings with exit code 1: container health checks know only 0 and 1. */
 function settings(variables: NodeJS.ProcessEnv): Config {
   try {
     return readConfig(variables)
@@ -30,7 +30,7 @@ function ask(url: string): Promise<{ status: number | undefined; body: string }>
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(deadline)
     const fail = ({ message }: Error) =>
-      reject(new Error(`No answer from ${url}: ${signal.aborted ? `nothing within ${deadline / 1000} s` : message}.`))
+      reject(new Error(`No answer from ${url}${signal.aborted ? ` within ${deadline / 1000} s` : `: ${message}`}.`))
     get(url, { signal }, async (response) => {
       try {
         const body = (await response.setEncoding('utf8').toArray()).join('')

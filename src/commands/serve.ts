@@ -9,7 +9,7 @@ import { createServer } from '../server.ts'
 import { version } from '../version.ts'
 import { type Running, stopOnSignal, unusedConnections } from './stop.ts'
 
-/** Serves until a signal. Rejects where the start fails: an unusable folder, a taken port, a database that refuses. */
+/** Serves until a signal. Rejects if the start fails: an unusable folder, a port in use, a database that rejects us. */
 export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel)
   for (const warning of config.warnings) log.warn(warning)
@@ -53,9 +53,9 @@ async function listen(app: FastifyInstance, { host, port }: Config, where: strin
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why = {
-      EADDRINUSE: `port ${port} of ${host} is taken. Stop what listens there, or set PORT to a free one`,
-      EACCES: `port ${port} is not allowed to this user. Set PORT to one above 1023`,
-      EADDRNOTAVAIL: `${host} is not an address of this machine. Set HOST to 127.0.0.1, or 0.0.0.0 for all`,
+      EADDRINUSE: `port ${port} of ${host} is in use. Stop the process that uses it, or set PORT to another port`,
+      EACCES: `this user may not use port ${port}. Set PORT to a port above 1023`,
+      EADDRNOTAVAIL: `${host} is not an address of this machine. Set HOST to 127.0.0.1, or to 0.0.0.0 for all addresses`,
     }[code ?? '']
     throw new Error(`Cannot listen: ${why ?? message}.`)
   }

@@ -10,11 +10,11 @@ const second = 1000
 /** How long a stop waits for requests in progress. */
 const maxWait = 25 * second
 
-/** What has been started so far, and a stop has to close. */
+/** What is running so far; a stop closes it. */
 export interface Running {
   database?: OpenDatabase
   app?: FastifyInstance
-  /** Connections that never carried a request, as browsers open them in advance. Node counts them as busy. */
+  /** Connections without a request yet. Browsers open some in advance, and Node's close() waits for them. */
   unused?: ReadonlySet<Socket>
 }
 
@@ -26,14 +26,14 @@ export function stopOnSignal(running: Running, readiness: Readiness, log: Log, d
   let begun = 0
   const onSignal = async (signal: string) => {
     if (begun > 0) {
-      // npm passes on the signal that the terminal has sent to us as well
+      // under npm a Ctrl-C arrives twice: from the terminal, and from npm
       if (Date.now() - begun > second) process.exit(1)
       return
     }
     begun = Date.now()
     readiness.draining = true
     const drain = running.app?.server.listening ? drainSeconds : 0
-    log.info(`${signal}: closing${drain > 0 ? ` in ${drain} s, not ready from now on` : ''}`)
+    log.info(`${signal}: ${drain > 0 ? `not ready from now on, closing in ${drain} s` : 'closing'}`)
     await sleep(drain * second)
     await finishRequests(running, log)
     await running.database?.close()
@@ -49,7 +49,7 @@ async function finishRequests({ app, unused = new Set() }: Running, log: Log): P
       for (const socket of unused) socket.destroy()
     }, second),
     setTimeout(() => {
-      log.warn(`Requests still in progress after ${maxWait / second} s are cut off`)
+      log.warn(`Cutting off the requests still in progress after ${maxWait / second} s`)
       app?.server.closeAllConnections()
     }, maxWait),
   ]

@@ -157,13 +157,15 @@ describe('which database', () => {
     (name) => {
       const config = readConfig({ [name]: 'given' })
       expect(config.database).toEqual(server)
-      expect(config.warnings).toEqual([expect.stringMatching(`^${name} is not read`)])
+      expect(config.warnings).toEqual([
+        expect.stringMatching(`^${name} is unknown and not read. Known: POSTGRES_SERVER`),
+      ])
     },
   )
 
   test('DATABASE_URL together with POSTGRES_* is rejected, naming what is set', () => {
     expect(problems({ DATABASE_URL: 'postgres://a', POSTGRES_DB: 'b', POSTGRES_USER: 'c' })).toEqual([
-      'DATABASE_URL, POSTGRES_DB, POSTGRES_USER are set: keep DATABASE_URL, or keep POSTGRES_*.',
+      'DATABASE_URL, POSTGRES_DB, POSTGRES_USER are set: keep either DATABASE_URL or POSTGRES_*.',
     ])
     expect(problems({ DATABASE_URL_FILE: file('url', 'postgres://a'), POSTGRES_DB: 'b' })).toHaveLength(1)
   })
@@ -203,12 +205,12 @@ describe('POSTGRES_SERVER', () => {
 
   test('and a POSTGRES_HOST that differs are rejected', () => {
     expect(problems({ POSTGRES_SERVER: 'a', POSTGRES_HOST: 'b' })).toEqual([
-      'POSTGRES_SERVER and POSTGRES_HOST name two servers: keep one of them.',
+      'POSTGRES_SERVER and POSTGRES_HOST name different servers: keep one of them.',
     ])
   })
 
   test('and a POSTGRES_PORT that differs are rejected', () => {
-    const two = ['POSTGRES_PORT, POSTGRES_SERVER or POSTGRES_HOST name two ports: keep one.']
+    const two = ['POSTGRES_PORT, POSTGRES_SERVER and POSTGRES_HOST name different ports: keep one.']
     expect(problems({ POSTGRES_SERVER: 'db:5433', POSTGRES_PORT: '5432' })).toEqual(two)
     expect(problems({ POSTGRES_SERVER: 'db:1', POSTGRES_HOST: 'db:2' })).toEqual(two)
   })
@@ -274,10 +276,10 @@ describe('a secret in a file', () => {
   test('is rejected if it cannot be read, is empty, or the variable is set too', () => {
     const missing = join(folder, 'missing')
     expect(problems({ POSTGRES_PASSWORD_FILE: missing })).toEqual([
-      'POSTGRES_PASSWORD_FILE names a file that cannot be read (ENOENT): it must hold the value.',
+      'POSTGRES_PASSWORD_FILE names a file that cannot be read (ENOENT): check its path and permissions.',
     ])
     expect(problems({ DATABASE_URL_FILE: folder })).toEqual([
-      'DATABASE_URL_FILE names a file that cannot be read (EISDIR): it must hold the value.',
+      'DATABASE_URL_FILE names a file that cannot be read (EISDIR): check its path and permissions.',
     ])
     expect(problems({ DATABASE_URL_FILE: file('empty', '\n') })).toEqual([
       'DATABASE_URL_FILE names an empty file: it must hold the value.',
@@ -290,8 +292,8 @@ describe('a secret in a file', () => {
 
 describe('invalid settings', () => {
   test.each([
-    ['HOST', 'localhost:3000', 'an address or a name of this machine, without a port'],
-    ['HOST', 'http://localhost', 'an address or a name of this machine, without a port'],
+    ['HOST', 'localhost:3000', 'an IP address or a host name, without a port'],
+    ['HOST', 'http://localhost', 'an IP address or a host name, without a port'],
     ['PORT', '65536', 'a whole number from 0 to 65535'],
     ['PORT', '-1', 'a whole number from 0 to 65535'],
     ['PORT', '3000.5', 'a whole number from 0 to 65535'],

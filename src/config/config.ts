@@ -13,14 +13,14 @@ export interface Config {
   logLevel: (typeof logLevels)[number]
   drainSeconds: number
   trustProxy: string[]
-  /** What is allowed but surely not meant, a sentence each. */
+  /** Sentences about settings that are valid but probably a mistake. */
   warnings: string[]
 }
 
 /** Everything wrong with the environment, a line for each variable; no secret's value is among them. */
 export class ConfigError extends Error {
   constructor(problems: string[]) {
-    super(['The settings are wrong:', ...problems].join('\n  '))
+    super(['The settings are invalid:', ...problems].join('\n  '))
   }
 }
 
@@ -45,7 +45,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
 function host(env: Environment): string {
   const host = env.text('HOST')
   if (!isIP(host) && !/^[\w.-]+$/.test(host))
-    env.problems.push(`HOST is "${host}": it must be an address or a name of this machine, without a port.`)
+    env.problems.push(`HOST is "${host}": it must be an IP address or a host name, without a port.`)
   return host
 }
 
@@ -54,7 +54,7 @@ function origins(env: Environment): Config['origins'] {
   if (all.length === 1 && all[0] === '*') return '*'
   return all.filter((origin) => {
     if (isOrigin(origin)) return true
-    env.warnings.push(`ORIGINS has "${origin}", which matches nothing: an origin looks like https://example.org:8443.`)
+    env.warnings.push(`ORIGINS has "${origin}", which no browser sends: write it like https://example.org:8443.`)
     return false
   })
 }

@@ -20,13 +20,13 @@ export function databaseSettings(env: Environment): DatabaseSettings {
   const urls = ['DATABASE_URL', 'DATABASE_URL_FILE'].filter((name) => env.given(name))
   const parts = env.names('POSTGRES_')
   if (urls.length > 0 && parts.length > 0)
-    env.problems.push(`${[...urls, ...parts].join(', ')} are set: keep DATABASE_URL, or keep POSTGRES_*.`)
+    env.problems.push(`${[...urls, ...parts].join(', ')} are set: keep either DATABASE_URL or POSTGRES_*.`)
   if (urls.length > 0) return fromUrl(env)
   if (parts.length > 0) return fromParts(env, parts)
   return { kind: 'embedded', folder: env.text('DATA_DIR') }
 }
 
-/** The whole URL is a secret: with one character not encoded, the password may land in any other part. */
+/** No message quotes the URL: one character that is not encoded can shift the password into any other part. */
 const urlForm = new RegExp(
   [
     '^postgres(ql)?://',
@@ -37,9 +37,9 @@ const urlForm = new RegExp(
   ].join(''),
 )
 const urlRule = [
-  'DATABASE_URL must be postgres://user:password@host:5432/database?sslmode=disable; any part of it may be left out;',
-  'within a part, % is written %25, @ is %40, / is %2F, ? is %3F and # is %23;',
-  `sslmode is ${sslModes.join(', ')}, and there is no other parameter.`,
+  'DATABASE_URL must be postgres://user:password@host:5432/database?sslmode=disable; each part may be omitted;',
+  'within a part, write % as %25, @ as %40, / as %2F, ? as %3F and # as %23;',
+  `sslmode must be one of ${sslModes.join(', ')}; no other parameter is supported.`,
 ].join(' ')
 
 function fromUrl(env: Environment): ServerSettings {
@@ -74,7 +74,9 @@ function decodedParts(url: string) {
 function fromParts(env: Environment, names: string[]): ServerSettings {
   for (const name of names)
     if (!(name in settings) && name !== 'POSTGRES_HOST' && name !== 'POSTGRES_PASSWORD_FILE')
-      env.warnings.push(`${name} is not read; known are POSTGRES_SERVER, _PORT, _USER, _PASSWORD, _DB and _SSLMODE.`)
+      env.warnings.push(
+        `${name} is unknown and not read. Known: POSTGRES_SERVER (or _HOST), _PORT, _USER, _PASSWORD (or _PASSWORD_FILE), _DB and _SSLMODE.`,
+      )
   const port = env.integer('POSTGRES_PORT', 1, 65535)
   const hosts = new Set<string>()
   const ports = new Set(env.given('POSTGRES_PORT') ? [port] : [])
@@ -84,8 +86,9 @@ function fromParts(env: Environment, names: string[]): ServerSettings {
     if (server) hosts.add(server.host)
     if (server?.port) ports.add(server.port)
   }
-  if (hosts.size > 1) env.problems.push('POSTGRES_SERVER and POSTGRES_HOST name two servers: keep one of them.')
-  if (ports.size > 1) env.problems.push('POSTGRES_PORT, POSTGRES_SERVER or POSTGRES_HOST name two ports: keep one.')
+  if (hosts.size > 1) env.problems.push('POSTGRES_SERVER and POSTGRES_HOST name different servers: keep one of them.')
+  if (ports.size > 1)
+    env.problems.push('POSTGRES_PORT, POSTGRES_SERVER and POSTGRES_HOST name different ports: keep one.')
   return {
     kind: 'server',
     host: [...hosts][0] ?? settings.POSTGRES_SERVER.default,

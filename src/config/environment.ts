@@ -32,7 +32,7 @@ export class Environment {
       return text
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      this.problems.push(`${name}_FILE names a file that cannot be read (${code}): it must hold the value.`)
+      this.problems.push(`${name}_FILE names a file that cannot be read (${code}): check its path and permissions.`)
       return undefined
     }
   }

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox'
 import { answer, bodyFailures, ETag, failures, Link, Location, noContent } from './contract.ts'
 import { IdempotencyReplayed, keyFailures } from './idempotency-key.ts'
 
-/** More failures of a route, by their status. */
+/** Descriptions of further failures, by status. They replace the usual description of the same status. */
 type Reasons = Record<number, string>
 
 interface Resource<Shape extends TSchema, Page extends TSchema> {
@@ -19,19 +19,19 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
   const missing = { 404: `No ${what} has this id.` }
   const conditional = {
     ...missing,
-    412: `The ${what} is in another version than If-Match names.`,
+    412: `The ${what} is not in the version that If-Match names.`,
     428: 'If-Match is missing.',
   }
   const answerWith = (description: string, headers: Record<string, TSchema>) =>
     answer(shape, description, { example, headers })
   return {
     page: {
-      200: answer(page, 'A page of them.', { example: { items: [example], next: null }, headers: { Link } }),
+      200: answer(page, 'One page of the list.', { example: { items: [example], next: null }, headers: { Link } }),
       ...failures(),
     },
     found: {
       200: answerWith(`The ${what}.`, { ETag }),
-      304: noContent('The client has it already.', { ETag }),
+      304: noContent('The client already has the current version.', { ETag }),
       ...failures(missing),
     },
     created: (reasons: Reasons = {}) => ({
@@ -43,7 +43,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       ...failures({ ...bodyFailures, ...conditional, ...reasons }),
     }),
     deleted: (reasons: Reasons = {}) => ({
-      204: noContent('It is deleted.'),
+      204: noContent(`The ${what} is deleted.`),
       ...failures({ ...conditional, ...reasons }),
     }),
   }

@@ -32,7 +32,7 @@ interface Declaration {
   kinds?: Record<string, Kind>
 }
 
-/** Declares what a resource adds to the contract besides its routes. Comes before them. */
+/** Declares what a resource adds to the contract besides its routes. Call it before adding routes. */
 export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} }: Declaration): void {
   for (const shape of shapes) app.addSchema(shape)
   app.declared.tags.push(tag)
@@ -54,7 +54,7 @@ export const operation = <const Schema extends FastifySchema>(
 /** The media types of a PATCH (RFC 7396), for `consumes`. */
 export const mergePatch = ['application/merge-patch+json', 'application/json']
 
-/** A component of the contract, by name, with its type. */
+/** A reference to a named schema of the contract; keeps its TypeScript type. */
 export const ref = <T extends TSchema & { $id?: string }>(schema: T): TUnsafe<Static<T>> =>
   Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string))
 
@@ -62,7 +62,7 @@ export const ref = <T extends TSchema & { $id?: string }>(schema: T): TUnsafe<St
 export const PositiveInteger = (description: string, example: number) =>
   Type.Integer({ minimum: 1, maximum: maxInt4, description, examples: [example] })
 
-/** The path of one row of a resource, by its id; another path matches no route. */
+/** The path of one row, by its numeric id; any other segment matches no route. */
 export const one = '/:id(^\\d+$)'
 
 /** What a successful answer is: its shape, an example of it, and the headers that come with it. */
@@ -81,21 +81,21 @@ export const answer = <T extends TSchema & { $id?: string }>(
 export const noContent = (description: string, headers: Record<string, TSchema> = {}) =>
   Type.Null({ description, headers }) as unknown as TUnsafe<undefined>
 
-/** What every route can answer: the request's own faults, and ours. */
+/** Failures that every route can answer. */
 const always = {
-  400: 'The request cannot be read, or a parameter is wrong.',
+  400: 'The request is malformed, or a parameter is invalid.',
   406: 'The client does not accept JSON.',
   408: 'The request took too long to arrive.',
   414: 'The URL is too long.',
   431: 'The headers are too large.',
-  503: 'The database cannot be reached at the moment.',
+  503: 'The database is not available at the moment.',
   504: 'The database took too long.',
 }
 
 /** The failures of every route that has a body. */
-export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is not JSON.', 422: 'The body is wrong.' }
+export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is not JSON.', 422: 'The body is invalid.' }
 
-/** The problems that a route can answer: its own, each with its reason there, and those of every route. */
+/** The failing answers of a route: those of every route, and `reasons`, its own by status. */
 export const failures = <S extends number = never>(reasons = {} as Record<S, string>) =>
   Object.fromEntries(
     Object.entries({ ...always, ...reasons }).map(([status, why]) => [status, problem(Number(status), String(why))]),
@@ -107,8 +107,8 @@ const problem = (status: number, description: string) => ({
   content: { 'application/problem+json': { schema: ref(ProblemDocument) } },
 })
 
-const RetryAfter = Type.Optional(Type.Integer({ description: 'After how many seconds to try again.' }))
-const MediaTypes = Type.Optional(Type.String({ description: 'The media types that would be right.' }))
+const RetryAfter = Type.Optional(Type.Integer({ description: 'Seconds to wait before trying again.' }))
+const MediaTypes = Type.Optional(Type.String({ description: 'The media types that this path accepts.' }))
 
 /** The headers that come with a problem of some statuses. */
 const headersOf: Record<number, Record<string, TSchema>> = {
@@ -120,5 +120,7 @@ const headersOf: Record<number, Record<string, TSchema>> = {
 
 /** Headers of answers, as the contract describes them. */
 export const ETag = Type.String({ description: 'Names this version of the resource, for If-Match and If-None-Match.' })
-export const Location = Type.String({ format: 'uri-reference', description: 'Where the new resource is.' })
-export const Link = Type.String({ description: 'The first page, and the next one if there is one (RFC 8288).' })
+export const Location = Type.String({ format: 'uri-reference', description: 'The URL of the new resource.' })
+export const Link = Type.String({
+  description: 'Links to the first page and, if there is one, to the next (RFC 8288).',
+})

@@ -16,8 +16,7 @@ export const IdempotencyKey = Type.Object({
   'Idempotency-Key': Type.Optional(
     Type.String({
       pattern: '^(?!""$)("[\\x21-\\x7E]{1,255}"|[\\x21-\\x7E]{1,255})$',
-      description:
-        'Makes it safe to repeat the request, for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.',
+      description: 'Makes the request safe to repeat for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.',
       examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
     }),
   ),
@@ -25,11 +24,11 @@ export const IdempotencyKey = Type.Object({
 
 /** The header of a repeated answer, as the contract describes it. */
 export const IdempotencyReplayed = Type.Optional(
-  Type.String({ description: '`true` where this is the stored answer of the first request with the same key.' }),
+  Type.String({ description: '`true` if this is the stored answer to an earlier request with the same key.' }),
 )
 
 /** The problems of a request that may have a key. */
 export const keyFailures = {
   409: 'A request with the same Idempotency-Key is in progress.',
-  422: 'The body is wrong, or the Idempotency-Key belongs to another request.',
+  422: 'The body is invalid, or the Idempotency-Key belongs to another request.',
 }

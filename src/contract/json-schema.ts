@@ -5,7 +5,7 @@ import { isDateTime } from './time.ts'
 /** The greatest `integer` of Postgres. */
 export const maxInt4 = 2147483647
 
-/** In a path that may name a new resource an invalid parameter is a 422, not a 404. */
+/** Marks path parameters that may name a new resource: an invalid one is then a 422, not a 404. */
 export const mayCreate = { 'x-may-create': true }
 
 export const ajvOptions: Options = {
@@ -20,7 +20,7 @@ export const ajvOptions: Options = {
   validateSchema: false, // a test lints the contract; here it would take half of the time that the server needs to start
 }
 
-/** Checks values by a schema that belongs to no route. */
+/** Compiles a schema that is not part of a route, such as that of a cursor. */
 export function checker<T extends TSchema>(schema: T): (value: unknown) => value is Static<T> {
   const matches = new Ajv2020(ajvOptions).compile(schema)
   return (value): value is Static<T> => matches(value)

@@ -11,32 +11,32 @@ export const paging = {
   cursor: Type.Optional(
     Type.String({
       pattern: '^[A-Za-z0-9_-]{1,4000}$',
-      description: 'The `next` of the page before. It carries the filters and the order of its list.',
+      description: 'The `next` of the previous page. It already contains the filters and the order of the list.',
     }),
   ),
 }
 
 /** The cursor of the next page, as it is answered. */
 export const Next = Type.Union([Type.String(), Type.Null()], {
-  description: 'The cursor of the next page; null at the end.',
+  description: 'The cursor of the next page; null on the last page.',
 })
 
 /** The shape of a page of these items. */
 export const PageOf = <Item extends TSchema>(item: Item, $id: string) =>
   Type.Object({ items: Type.Array(item), next: Next }, { $id })
 
-/** A cursor is opaque but not secret: it grants nothing that its query would not. */
+/** A cursor is opaque but not secret: any client may send the query that it stands for. */
 const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url')
 
-/** Reads a cursor, if there is one. Throws the 400 where it is not of this list. */
+/** Decodes a cursor, if there is one. Throws a 400 if it does not belong to this list. */
 export function decodeCursor<T>(text: string | undefined, isPosition: (value: unknown) => value is T): T | undefined {
   if (text === undefined) return undefined
   const position = parse(Buffer.from(text, 'base64url').toString())
-  if (!isPosition(position)) throw invalidCursor('is not of this list: use the `next` of a page as it is.')
+  if (!isPosition(position)) throw invalidCursor('does not belong to this list: send the `next` of a page unchanged.')
   return position
 }
 
-/** A page of rows, of which one more than the limit was read, and the cursor of the next page, if there is one. */
+/** Makes a page. `rows` must be read with limit + 1: the extra row shows that there is a next page. */
 export function pageOf<Row>(rows: Row[], limit: number, positionOf: (last: Row) => unknown) {
   const items = rows.slice(0, limit)
   const last = items.at(-1)
@@ -57,17 +57,17 @@ const isIdPosition = checker(
   Type.Object({ after: Type.Integer({ minimum: 1, maximum: maxInt4 }) }, { additionalProperties: false }),
 )
 
-/** In a list in the order of ids: the id after which the page begins, 0 for the first page. */
+/** For lists ordered by id: the id after which the page begins, 0 for the first page. */
 export const afterId = (cursor: string | undefined): number => decodeCursor(cursor, isIdPosition)?.after ?? 0
 
-/** In a list in the order of ids: where a page ended. */
+/** For lists ordered by id: where a page ended. */
 export const positionById = ({ id }: { id: number }) => ({ after: id })
 
 type Query = Record<string, string | number | undefined>
 
 /**
- * Answers a page, with the header Link (RFC 8288) to the first page of its list and to the next one. `repeated` are the
- * parameters of every page, `list` those that choose the list, which a cursor carries.
+ * Sends a page with a Link header (RFC 8288) to the first and the next page. `repeated`: parameters that every link
+ * repeats; `list`: those that the cursor already carries.
  */
 export function sendPage<Page extends { next: string | null }>(
   reply: FastifyReply,

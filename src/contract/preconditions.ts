@@ -12,7 +12,7 @@ const list = new RegExp(`^[\\s,]*${tagPattern}(\\s*,[\\s,]*${tagPattern})*[\\s,]
 function parseTags(name: string, header: string): EntityTags {
   if (header.trim() === '*') return '*'
   if (!list.test(header))
-    throw new Problem('malformed-request', `${name} must be *, or entity tags in quotes as an ETag has them.`)
+    throw new Problem('malformed-request', `${name} must be *, or a list of quoted entity tags such as "17-3".`)
   return [...header.matchAll(new RegExp(tagPattern, 'g'))].map(([, weak, value]) => ({
     weak: !!weak,
     tag: value as string,
@@ -33,7 +33,7 @@ export function requireIfMatch(headers: IncomingHttpHeaders): EntityTags {
 export const missingIfMatch = () =>
   new Problem(
     'precondition-required',
-    'Send the ETag of the version that you have read as If-Match, so that no other change gets lost, or * for any version.',
+    'The header If-Match is missing. Send the ETag of the version you read, or * to overwrite any version.',
   )
 
 /** What the client has already, if it says so. */
@@ -47,7 +47,7 @@ export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
 }
 
 /**
- * Checks the preconditions of a write, which may be left out, against the current ETag, if there is one. Throws the
+ * Checks optional If-Match and If-None-Match headers against the current ETag (undefined if nothing exists). Throws a
  * 412. Call it in a transaction that keeps other writers out.
  */
 export function checkPreconditions(headers: IncomingHttpHeaders, current: string | undefined): void {
@@ -55,18 +55,18 @@ export function checkPreconditions(headers: IncomingHttpHeaders, current: string
   const isWanted = wanted === '*' || wanted?.some(({ weak, tag }) => !weak && `"${tag}"` === current)
   if (wanted && (!isWanted || current === undefined)) throw stale(current)
   if (current !== undefined && isKnown(headers, current))
-    throw new Problem('precondition-failed', 'It exists already, which If-None-Match rules out.', {
+    throw new Problem('precondition-failed', 'The resource already exists, and If-None-Match excludes that.', {
       headers: { etag: current },
     })
 }
 
-/** A 412 that names the current ETag, if there is one, and the version where versions are counted. */
+/** A 412 with the current ETag (none if nothing exists) and, for versioned rows, the current version. */
 export const stale = (etag: string | undefined, version?: number) =>
   new Problem(
     'precondition-failed',
     etag
-      ? `It has changed meanwhile: its ETag is ${etag} now. Read it again, then repeat the change.`
-      : 'It does not exist.',
+      ? `The resource has changed: its ETag is now ${etag}. Read it again, then repeat the change.`
+      : 'The resource does not exist, so If-Match cannot hold.',
     { ...(etag && { headers: { etag } }), ...(version && { members: { current_version: version } }) },
   )
 
@@ -79,12 +79,14 @@ const header = (description: string) => Type.String({ description, examples: ['"
 /** The headers as the contract describes them; their values are parsed above. */
 export const IfMatch = Type.Object({ 'If-Match': header('The ETag of the version to change, or * for any.') })
 export const IfMatchIfThere = Type.Object({
-  'If-Match': Type.Optional(header('The ETag of the version to change, or * for any; not needed for a deleted one.')),
+  'If-Match': Type.Optional(
+    header('The ETag of the version to change, or * for any. Not needed if the resource is deleted.'),
+  ),
 })
 export const IfNoneMatch = Type.Object({
-  'If-None-Match': Type.Optional(header('ETags of what the client has already.')),
+  'If-None-Match': Type.Optional(header('The ETags that the client already has.')),
 })
 export const Preconditions = Type.Object({
   'If-Match': Type.Optional(header('The ETag of the version to change, or * for any.')),
-  'If-None-Match': Type.Optional(header('* to change nothing that exists already.')),
+  'If-None-Match': Type.Optional(header('* to fail if the resource already exists.')),
 })

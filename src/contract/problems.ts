@@ -15,7 +15,7 @@ export interface ProblemItem {
 
 interface Extra {
   errors?: ProblemItem[]
-  /** Members of the problemDocument besides the standard ones. */
+  /** Members of the problem document besides the standard ones. */
   members?: { index?: number; current_version?: number }
   /** Headers of the answer. */
   headers?: Record<string, string>
@@ -35,11 +35,11 @@ export class Problem extends Error {
 /** `No house has the id 17.` */
 export const noSuch = (what: string, id: number): Problem => new Problem('not-found', `No ${what} has the id ${id}.`)
 
-/** A query parameter that its schema alone cannot check; `what` completes its name to a sentence: `limit must be …`. */
+/** For a query parameter that a schema cannot check. `what` is the rest of the sentence: `limit` + `must be …`. */
 export const invalidParameter = (parameter: string, code: string, what: string): Problem =>
   new Problem('invalid-parameter', `${parameter} ${what}`, { errors: [{ parameter, code, detail: what }] })
 
-/** A member of the body that its schema alone cannot check; `what` completes its name to a sentence. */
+/** For a member of the body that a schema cannot check. `what` is the rest of the sentence. */
 export const invalidMember = (pointer: string, code: string, what: string): Problem =>
   new Problem('invalid-body', `${pointer} ${what}`, { errors: [{ pointer, code, detail: what }] })
 
@@ -49,12 +49,12 @@ export const ProblemDocument = Type.Object(
     type: Type.String({ format: 'uri-reference' }),
     title: Type.String(),
     status: Type.Integer(),
-    detail: Type.String({ description: 'What is wrong with this request, and what would be right.' }),
+    detail: Type.String({ description: 'What is wrong with this request, and how to fix it.' }),
     instance: Type.Optional(Type.String({ format: 'uri-reference' })),
     code: Type.String({ description: 'Stable, for programs.' }),
     request_id: Type.Optional(Type.String()),
-    index: Type.Optional(Type.Integer({ description: 'The place in the batch of the operation that failed, from 0.' })),
-    current_version: Type.Optional(Type.Integer({ description: 'The version that there is now.' })),
+    index: Type.Optional(Type.Integer({ description: 'The index of the failed operation in the batch, from 0.' })),
+    current_version: Type.Optional(Type.Integer({ description: 'The current version.' })),
     errors: Type.Optional(
       Type.Array(
         Type.Object({
@@ -70,7 +70,7 @@ export const ProblemDocument = Type.Object(
 )
 export type ProblemDocument = Static<typeof ProblemDocument>
 
-/** The problemDocument of a problem, as far as it does not depend on the request. */
+/** The document of a problem, as far as it does not depend on the request. */
 export const problemDocument = ({ kind: { code, status, title }, message, extra: { errors, members } }: Problem) =>
   ({
     type: `/problems/${code}`,
@@ -82,7 +82,7 @@ export const problemDocument = ({ kind: { code, status, title }, message, extra:
     ...(errors && { errors }),
   }) satisfies ProblemDocument
 
-/** Answers a failure with a problem problemDocument. */
+/** Answers a failure with a problem document. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
@@ -90,9 +90,10 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .send({ ...problemDocument(problem), instance: request.url.split('?')[0], request_id: request.id })
 }
 
-/** Status and headers of a failing answer, whatever the shape of its body. */
+/** Sets status and headers of a failing answer; the caller sends the body. */
 export function fail({ kind, extra }: Problem, reply: FastifyReply): FastifyReply {
-  // Fastify closes where it leaves a body unread. Node reads on: a client that is still sending would see a reset.
+  // Fastify closes the connection if the body is unread, and a client that is still sending would see a reset. Without
+  // `connection: close`, Node reads the rest.
   return reply
     .removeHeader('connection')
     .code(kind.status)
@@ -100,7 +101,7 @@ export function fail({ kind, extra }: Problem, reply: FastifyReply): FastifyRepl
     .serializer(JSON.stringify)
 }
 
-/** What was thrown, as a problem; logs it where the fault is ours. */
+/** Converts anything thrown into a problem, and logs it if the fault is ours. */
 export function asProblem(error: unknown, request: FastifyRequest): Problem {
   const problem =
     error instanceof Problem ? error : (ofDatabase(error, request) ?? ofFastify(error as FastifyError, request))
@@ -137,7 +138,7 @@ function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undef
   if (method !== 'GET' && method !== 'HEAD')
     return new Problem(
       'outcome-unknown',
-      'The connection to the database was lost before it confirmed the write. If the request had an Idempotency-Key, repeat it as it was; if not, check first whether it took effect.',
+      'The connection to the database was lost before it confirmed the write. If the request had an Idempotency-Key, repeat it unchanged. Otherwise check whether it took effect before you repeat it.',
       soon,
     )
   return error.timedOut
@@ -145,7 +146,7 @@ function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undef
     : new Problem('unavailable', 'The connection to the database was lost. Try again soon.', soon)
 }
 
-/** Names the media types that would be right, for people and in the header that is made for it. */
+/** Names the accepted media types in the sentence, and in Accept-Patch or Accept-Post. */
 export function unsupportedMediaType(method: string): Problem {
   const types = method === 'PATCH' ? 'application/merge-patch+json, application/json' : 'application/json'
   return new Problem('unsupported-media-type', `The body must be JSON in UTF-8, with the Content-Type ${types}.`, {
@@ -161,7 +162,7 @@ const kindsOfPlugins: Record<number, Code> = {
   503: 'unavailable',
 }
 
-/** What Fastify or a plugin threw: its status stays where it has a kind. */
+/** Converts an error of Fastify or a plugin: by `kindsOfPlugins`, else any other status below 500 becomes a 400. */
 function ofFastify(
   { code, statusCode = 500, message }: FastifyError,
   { method, routeOptions }: FastifyRequest,
@@ -171,6 +172,9 @@ function ofFastify(
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(method)
   const kind = kindsOfPlugins[statusCode] ?? (statusCode < 500 ? 'malformed-request' : 'internal-error')
   if (kind === 'internal-error')
-    return new Problem(kind, 'The error has been logged under the request_id. Try again, or report it to the operator.')
+    return new Problem(
+      kind,
+      'The error is logged under the request_id. Try again; if it happens again, report the request_id to the operator.',
+    )
   return new Problem(kind, `${message.replace(/\.+$/, '')}.`, kind === 'unavailable' ? soon : {})
 }

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 export const DateTime = (what: string) =>
   Type.String({
     format: 'date-time',
-    description: `${what}: a time as in RFC 3339, such as 2026-11-22T18:03:11Z.`,
+    description: `${what}: an RFC 3339 date-time, such as 2026-11-22T18:03:11Z.`,
     examples: ['2026-11-22T18:03:11Z'],
   })
 
@@ -19,7 +19,7 @@ export function isDateTime(text: string): boolean {
 }
 
 /**
- * The same instant with the offset Z, as Postgres accepts it: it rejects offsets from 16 hours. Cut to microseconds.
+ * The same instant in UTC, cut to microseconds. (Postgres rejects offsets of 16 hours and more.)
  */
 export function inUtc(dateTime: string): string {
   const [fraction = ''] = /\.\d+/.exec(dateTime) ?? []

@@ -12,9 +12,9 @@ export interface Versioned {
   version: number
 }
 
-/** The members of such a row that nobody sets, as it is answered. */
+/** The members of an answered row that only the trigger sets. */
 export const bookkeeping = {
-  version: Type.Integer({ description: 'Grows by one with each change.' }),
+  version: Type.Integer({ description: 'Increases by one with each change.' }),
   created_at: Type.String({ format: 'date-time' }),
   updated_at: Type.String({ format: 'date-time' }),
 }
@@ -24,13 +24,13 @@ export const exampleBookkeeping = {
   updated_at: '2026-11-23T09:41:00.120Z',
 }
 
-/** Which versions a write is meant for: those named, or whatever is there. */
+/** The versions that a write may change: those listed, or any. */
 export type Versions = number[] | 'any'
 
 /** Names one version of one row. It is strong, because equal versions are equal byte for byte. */
 export const etag = ({ id, version }: Versioned): string => `"${id}-${version}"`
 
-/** The versions of the row that entity tags name. Weak tags, and tags of other rows, name none. */
+/** The versions of this row that the tags name. Weak tags and tags of other rows are ignored. */
 export function versionsIn(tags: EntityTags, id: number): Versions {
   if (tags === '*') return 'any'
   return tags.flatMap(({ weak, tag }) => {
@@ -47,7 +47,7 @@ export const writableVersions = (headers: IncomingHttpHeaders, id: number): Vers
 export const versionIsIn = (versions: Versions) =>
   versions === 'any' ? sql<SqlBool>`true` : sql<SqlBool>`version = any (${versions}::int[])`
 
-/** Why a conditional write found nothing: the row, read afterwards, is in another version or is not there. */
+/** The problem of a conditional write that matched nothing: a 412 if `row`, read afterwards, exists, else a 404. */
 export const unmatched = (row: Versioned | undefined, what: string, id: number): Problem =>
   row ? stale(etag(row), row.version) : noSuch(what, id)
 
@@ -61,7 +61,7 @@ export function sendVersion<Row extends Versioned>(
   return isKnown(headers, etag(row)) ? reply.code(304).send() : reply.send(row)
 }
 
-/** The answer to the request that created a row: 201, with its place below the path of the route. */
+/** A 201 for a new row, with its Location (the path of the route plus the id) and its ETag. */
 export const created = <Row extends Versioned>({ routeOptions }: FastifyRequest, row: Row) => ({
   status: 201,
   headers: { location: `${routeOptions.url}/${row.id}`, etag: etag(row) },

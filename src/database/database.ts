@@ -11,7 +11,7 @@ export interface OpenDatabase {
   where: string
   /** Whether it answers within a second and is not a standby. Not subject to admission. */
   takesWrites(): Promise<boolean>
-  /** Lends one connection without deadlines, for migrations. */
+  /** Runs `use` with one connection that has no deadlines, for migrations. */
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
   /** Listens to a channel of NOTIFY until the database is closed; reports when that begins and ends. */
   listen: (channel: string, report: (line: string) => void) => Notices

@@ -9,12 +9,12 @@ export interface ClaimedFolder {
   /** Where Postgres' own files are; empty unless the folder holds a database already. */
   data: string
   isNew: boolean
-  /** Marks that the database is complete; a first start that ends before is begun again. */
+  /** Marks the database as complete. Without the mark, the next start creates it again. */
   markReady: () => void
   release: () => void
 }
 
-/** Takes the folder for this process, checks it, and clears what a first start that was cut off left. */
+/** Locks the folder for this process, checks it, and removes what an interrupted first start left. */
 export async function claimFolder(folder: string): Promise<ClaimedFolder> {
   mkdirSync(folder, { recursive: true, mode: 0o700 }) // PGlite makes the files in it readable to everybody
   const release = await lock(folder)
@@ -43,7 +43,7 @@ async function lock(folder: string): Promise<() => void> {
   const socket = process.platform === 'linux' ? await holdSocket(folder) : undefined
   if (process.platform === 'linux' ? !socket : isOther(pid()))
     throw new FolderRefused(
-      `${folder} is in use by process ${pid() || 'unknown'}: the embedded database is for one process. Stop that one, or give this one its own DATA_DIR, or share a Postgres server.`,
+      `${folder} is in use by process ${pid() || 'unknown'}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.`,
     )
   return () => {
     if (pid() === process.pid) rmSync(file)
@@ -78,8 +78,8 @@ const marker = 'sample-api.json'
 const format = { format: 1, postgres: 18 }
 
 /**
- * Checks the folder before anything in it is touched, and before PGlite sees it, which would make a new database over
- * the remains of an old one. True if it holds a database, false if it is empty or its very first start was cut off.
+ * Checks the folder before anything writes to it: PGlite would create a new database over a damaged one. True if it
+ * holds a database, false if it is empty or its first start was interrupted.
  */
 function holdsDatabase(folder: string, data: string): boolean {
   const file = join(folder, marker)
@@ -88,12 +88,14 @@ function holdsDatabase(folder: string, data: string): boolean {
     const inside = readdirSync(folder).filter(isOthers)
     if (inside.length === 0) return false
     throw new FolderRefused(
-      `${folder} holds something else (${inside.slice(0, 3).join(', ')}), not our data: set DATA_DIR to a new or an empty folder.`,
+      `${folder} contains other files (${inside.slice(0, 3).join(', ')}): set DATA_DIR to a new or an empty folder.`,
     )
   }
   const found = readMarker(file)
   if (found?.format !== format.format || found.postgres !== format.postgres)
-    throw new FolderRefused(`${file} is not of this release's format: use the release that wrote the folder.`)
+    throw new FolderRefused(
+      `${file} has a format that this release does not read: run the release that created the folder.`,
+    )
   const damage = found.ready && damageOf(data)
   if (damage) throw damaged(folder, damage)
   return found.ready === true
@@ -135,19 +137,19 @@ export const damaged = (folder: string, what: string) =>
 
 export const unopened = (folder: string, what: string) =>
   new FolderRefused(
-    `The embedded database in ${folder} cannot be opened (${what}): it needs up to 1 GB of memory, and room on the disk. Or set POSTGRES_SERVER to use a server.`,
+    `The embedded database in ${folder} cannot be opened (${what}). Make sure that 1 GB of memory and some disk space are free, or set POSTGRES_SERVER to use a server.`,
   )
 
-/** What the file system refused, as a sentence; undefined for any other error. */
+/** Turns a file system error into a sentence; undefined for any other error. */
 export function fileSystemRefusal(folder: string, error: unknown): FolderRefused | undefined {
   const { code = '', path } = error as NodeJS.ErrnoException
   if (path === undefined) return undefined
   const why = {
     EACCES: 'permission denied',
     EPERM: 'not permitted',
-    EROFS: 'read-only',
-    EEXIST: 'a file',
-    ENOTDIR: 'in a file',
+    EROFS: 'the file system is read-only',
+    EEXIST: 'it is a file',
+    ENOTDIR: 'a part of its path is a file',
     ENOSPC: 'the disk is full',
   }[code]
   return new FolderRefused(

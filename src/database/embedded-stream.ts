@@ -17,7 +17,7 @@ export class EmbeddedStream extends Duplex {
     this.#lite = lite
   }
 
-  /** Ends the transaction of a connection that was given up: PGlite has only one session. */
+  /** Rolls back what an abandoned connection left open, because PGlite has only one session. */
   connect(): void {
     this.#lite.exec('rollback').then(
       () => this.emit('connect'),

@@ -73,7 +73,7 @@ async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit)
   }
 }
 
-/** An empty database that an image brings along: unpacking it takes half the time of making one. */
+/** An empty database that the image contains: unpacking it takes half the time of creating one. */
 const blank = new URL('dist/blank-database.tar.gz', root)
 
 async function openLite(folder: string, { data, isNew, markReady }: ClaimedFolder) {

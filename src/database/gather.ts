@@ -1,14 +1,14 @@
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
 import type { Database } from './tables.ts'
 
-/** How many batches of one question may be under way; meanwhile the next one grows. */
+/** How many batches of one query may run at once. Meanwhile the next batch fills. */
 const lanes = 2
 /** How many may wait: about as many as are answered in a second. */
 const maxWaiting = 10_000
 
 const gathering = new WeakSet<Database>()
 
-/** From now on questions to this database go out in batches; questions to its transactions do not. */
+/** Turns batching on for this database; queries in its transactions still run alone. */
 export const gatherFor = (db: Database): unknown => gathering.add(db)
 
 interface Gathered<Key, Value> {
@@ -21,8 +21,8 @@ interface Gathered<Key, Value> {
 }
 
 /**
- * A question whose keys of one turn of the event loop share a statement, because Postgres works by the statement. No
- * key joins a batch that was sent, so each answer is as new as if it had been asked for alone.
+ * Batches a query: all keys asked in one turn of the event loop share one statement, because a statement costs Postgres
+ * more than a row. No key joins a batch that was already sent, so each answer is as fresh as if asked alone.
  */
 export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key, Value>) {
   const queues = new WeakMap<Database, (key: Key) => Promise<Value>>()

@@ -11,8 +11,8 @@ export class Notices {
   #completeUntil = 0
 
   /**
-   * How many there were. While it stays the same nothing has changed, up to a second ago; undefined while notices may
-   * be missed.
+   * The number of notices so far. While it is unchanged, nothing had changed up to a second ago. Undefined while
+   * notices may be missing.
    */
   get count(): number | undefined {
     return performance.now() < this.#completeUntil ? this.#count : undefined
@@ -72,11 +72,13 @@ export class Listener {
       try {
         await this.#begin(client)
         attempt = 0
-        this.#report(`Notified of changes to ${name}: they are answered from memory`)
+        this.#report(`Listening for changes to ${name}; answering from memory`)
         await this.#stayListening(client)
       } catch (error) {
         if (attempt === 0 || error instanceof NoticesDoNotArrive)
-          this.#report(`Not notified of changes to ${name}: each answer reads the database. ${reason(loss ?? error)}`)
+          this.#report(
+            `Not listening for changes to ${name}; reading the database for each answer: ${reason(loss ?? error)}`,
+          )
         void client.end().catch(() => {})
         const wait = error instanceof NoticesDoNotArrive ? 30 * second : Math.min(second, 50 * 2 ** attempt)
         await sleep(wait * (0.5 + Math.random() / 2), undefined, { ref: false })
@@ -100,10 +102,10 @@ export class Listener {
     })
     await client.connect()
     await client.query(`listen ${name}`)
-    await notify(test) // counted like any other, as something may have changed before it
+    await notify(test) // counts too: it invalidates what was read before we listened
     if (!(await Promise.race([arrived, sleep(5 * second, false, { ref: false })])))
       throw new NoticesDoNotArrive(
-        'notices do not arrive, as behind a pooler that shares connections between transactions',
+        'notifications do not arrive; a transaction pooler between here and Postgres may drop them',
       )
   }
 

@@ -16,13 +16,13 @@ const withoutEffect: Record<string, { repetitions: number; replaces: boolean }> 
 /** The classes of SQLSTATE after which a connection is unusable: 08 connection, 57P shutdown. */
 const fatal = /^(08|57P)/
 
-/** How many may wait for a connection. */
+/** The most callers that may wait for a connection. */
 const maxWaiting = 1000
 
 /** Sends one statement, for the first time or as a repetition. */
 type Ask = (text: string, values: readonly unknown[], repetition?: number) => Promise<pg.QueryResult>
 
-/** A pool for Kysely, and for single statements besides. */
+/** A pool for Kysely; `ask` sends one statement by itself. */
 export interface ReliablePool extends PostgresPool {
   ask: Ask
 }
@@ -35,9 +35,9 @@ interface Options {
 }
 
 /**
- * A pool whose connections are thrown away once they fail in any way but a rejected statement. A statement by itself is
- * repeated where that is safe: over another connection if it only reads or had no effect, over the same one if Postgres
- * gave it up in favour of others.
+ * A pool that closes a connection after any failure but a rejected statement. A statement outside a transaction is
+ * repeated where that is safe: over another connection if it only reads or had no effect, over the same one after a
+ * deadlock or a serialization failure.
  */
 export function reliable(pool: pg.Pool, options: Options = {}): ReliablePool {
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
@@ -71,7 +71,7 @@ function connectionOver(client: pg.PoolClient, { names, deadline }: Options, ask
   let statements = 0
   let isReleased = false
   const query: Ask = async (text, values, repetition = 0) => {
-    if (loss) throw loss // a ROLLBACK would only wait for the dead connection
+    if (loss) throw loss // a ROLLBACK would only wait for a dead connection
     statements += 1
     try {
       return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
@@ -105,7 +105,7 @@ interface Fate {
 
 function fateOf(error: unknown, text: string): Fate {
   const code = isSqlError(error) ? error.code : undefined
-  const isBegin = /^(begin|start transaction)\b/i.test(text) // never repeated: what follows is for this connection
+  const isBegin = /^(begin|start transaction)\b/i.test(text) // never repeated: the statements after it must run on the same connection
   const known = code === undefined ? undefined : withoutEffect[code]
   if (known)
     return { ...(known.replaces && { loss: new NotDone(error) }), repetitions: isBegin ? 0 : known.repetitions }
@@ -117,8 +117,8 @@ function fateOf(error: unknown, text: string): Fate {
 }
 
 /**
- * Sends one statement. With a callback and a timer of its own, as pg's promises and its query_timeout keep each result
- * in memory until the next full garbage collection: they assign a closure to a property, which V8 allocates as old.
+ * Sends one statement. It uses a callback and its own timer, because pg's promises and query_timeout keep each result
+ * in memory until the next full garbage collection: they store a closure in a property, which V8 allocates as old.
  */
 function answer(client: pg.PoolClient, query: pg.QueryConfig, deadline: number | undefined): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {

@@ -16,8 +16,8 @@ class Parameter {
 const parameters = new Proxy({}, { get: (_, name: string) => new Parameter(name) })
 
 /**
- * A statement that Kysely compiles once, at its first use. Its text must not depend on the values, which are not there
- * yet when it is built: take them from `values` by their names only, and they become its parameters.
+ * A statement that Kysely compiles once, at its first use. `build` gets placeholders, not values: use `values.x` only
+ * as a parameter, never in a condition.
  */
 export function statement<Values extends object, Row>(
   name: string,

@@ -1,7 +1,7 @@
 import type { Generated, Kysely } from 'kysely'
 
 /** The tables as Postgres holds them. Each folder that owns tables adds them in its tables.ts. */
-// biome-ignore lint/suspicious/noEmptyInterface: the ground has no table of its own
+// biome-ignore lint/suspicious/noEmptyInterface: the folders that own tables extend this interface
 export interface Tables {}
 
 /** Every query's first argument: the database, or a transaction in its place. */

@@ -4,8 +4,8 @@ import type { Database } from './tables.ts'
 const retries = 3
 
 /**
- * Does the work in a transaction, or within the one that `db` already is. Where Postgres gives the transaction up in
- * favour of others, or it had no effect, the work is done again from its beginning.
+ * Runs `work` in a transaction, or in the current one if `db` is one. Repeats it up to three times after a deadlock, a
+ * serialization failure, or a NotDone that did not time out.
  */
 export async function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
   if (db.isTransaction) return work(db)

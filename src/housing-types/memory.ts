@@ -3,7 +3,7 @@ import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queries.ts'
 
-/** The housing types: in memory while this process is notified of their changes, otherwise read each time. */
+/** The housing types: from memory while this process is notified of changes, otherwise read from Postgres each time. */
 export class HousingTypes {
   readonly #db: Database
   readonly #notices: Notices
@@ -19,7 +19,7 @@ export class HousingTypes {
     const { count } = this.#notices
     if (count === undefined) return findHousingTypes(this.#db)
     const types = await (this.#kept?.count === count ? this.#kept : this.#keep(count)).types
-    // If a notice arrived meanwhile, its change may be missing in what was read.
+    // If a notice arrived while reading, the result may be older than that change.
     return this.#notices.count === count ? types : findHousingTypes(this.#db)
   }
 

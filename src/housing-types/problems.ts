@@ -1,6 +1,6 @@
 import { kindsOf } from '../contract/problem-kinds.ts'
 
-/** What can go wrong with housing types only. */
+/** The problems that only housing types have. */
 export const housingTypeKinds = kindsOf({
   'housing-type-in-use': [
     409,

@@ -27,21 +27,21 @@ const changed = { 412: 'The precondition does not hold.' }
 /** The code list of housing types: few, seldom changed, and answered from memory. */
 export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { types }) => {
   declareResource(app, {
-    tag: { name: 'Housing types', description: 'What a home can be.' },
+    tag: { name: 'Housing types', description: 'The kinds of homes.' },
     shapes: [HousingType, HousingTypeList, HousingTypeInput],
     kinds: housingTypeKinds,
   })
 
   app.get(
     '',
-    operation('listHousingTypes', 'All types of housing', {
+    operation('listHousingTypes', 'All housing types', {
       headers: IfNoneMatch,
       response: {
-        200: answer(HousingTypeList, 'All of them.', {
+        200: answer(HousingTypeList, 'All housing types.', {
           example: { items: [example], next: null },
           headers: { ETag },
         }),
-        304: noContent('The client has them already.', { ETag }),
+        304: noContent('The client already has the current list.', { ETag }),
         ...failures(),
       },
     }),
@@ -50,12 +50,12 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
 
   app.get(
     '/:code',
-    operation('getHousingType', 'One type of housing', {
+    operation('getHousingType', 'One housing type', {
       params: HousingTypeCode,
       headers: IfNoneMatch,
       response: {
         200: answer(HousingType, 'The type.', { example, headers: { ETag } }),
-        304: noContent('The client has it already.', { ETag }),
+        304: noContent('The client already has the current version.', { ETag }),
         ...failures(missing),
       },
     }),
@@ -68,19 +68,19 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
 
   app.put(
     '/:code',
-    operation('putHousingType', 'Add a type of housing, or replace it', {
+    operation('putHousingType', 'Add a housing type, or replace it', {
       params: NewHousingTypeCode,
       headers: Preconditions,
       body: ref(HousingTypeInput),
       response: {
         200: answer(HousingType, 'The type as it is now.', { example, headers: { ETag } }),
         201: answer(HousingType, 'The new type.', { example, headers: { ETag, Location } }),
-        ...failures({ ...changed, ...bodyFailures, 422: 'The code, or the body, is wrong.' }),
+        ...failures({ ...changed, ...bodyFailures, 422: 'The code in the path or the body is invalid.' }),
       },
     }),
     async ({ params: { code }, headers, body }, reply) => {
       if (body.code !== undefined && body.code !== code)
-        throw invalidMember('/code', 'const', `must be left out, or be ${code}, as in the path.`)
+        throw invalidMember('/code', 'const', `must be ${code}, the code in the path, or be omitted.`)
       const type = { code, description: trimmed(body.description) }
       const created = await types.change(async (tx) => {
         const current = await findHousingType(tx, code)
@@ -96,12 +96,12 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
 
   app.delete(
     '/:code',
-    operation('deleteHousingType', 'Delete a type of housing', {
+    operation('deleteHousingType', 'Delete a housing type', {
       params: HousingTypeCode,
       headers: Preconditions,
       response: {
-        204: noContent('It is deleted.'),
-        ...failures({ ...missing, 409: 'Houses have this type.', ...changed }),
+        204: noContent('The type is deleted.'),
+        ...failures({ ...missing, 409: 'Some houses have this type.', ...changed }),
       },
     }),
     async ({ params: { code }, headers }, reply) => {

@@ -17,11 +17,11 @@ export const HousingTypeList = Type.Object(
 /** A housing type as a client sends it. */
 export const HousingTypeInput = Type.Object(
   {
-    description: Text('What it is', 'Single Family Housing'),
+    description: Text('The name of the type', 'Single Family Housing'),
     code: Type.Optional(
       Type.String({
         pattern: codePattern,
-        description: 'The code, if given the same as in the path.',
+        description: 'The code in the path. May be omitted.',
         examples: ['SFD'],
       }),
     ),

@@ -5,7 +5,7 @@ const first = '[ABCEGHJ-NPRSTVXYabceghj-nprstvxy]'
 const letter = '[ABCEGHJ-NPRSTV-Zabceghj-nprstv-z]'
 
 const description =
-  'A Canadian postal code, such as V8W 1P6, in any case and with or without blanks. ' +
+  'A Canadian postal code, such as V8W 1P6, in upper or lower case, with or without spaces. ' +
   'The letters D, F, I, O, Q and U are never used, W and Z not at the start.'
 
 /** What a client may send, with blanks anywhere. */

@@ -3,17 +3,17 @@ import { Problem } from '../contract/problems.ts'
 import { onViolation } from '../database/errors.ts'
 import type { HousingPatch } from './schemas.ts'
 
-/** What can go wrong with houses only. */
+/** The problems that only houses have. */
 export const housingKinds = kindsOf({
   'version-conflict': [
     409,
-    'It has changed meanwhile',
-    'The house is not, or no longer, in the version that the operation names; `current_version` is the one that it is in. `index` is the place of the operation in the batch, of which nothing was done.',
+    'The house has changed',
+    'The operation names a version that is not the current one of its house; `current_version` is. `index` is the position of the operation in the batch, from 0. Nothing in the batch was done.',
   ],
   'not-restorable': [
     409,
     'This version cannot be restored',
-    'The version is a deletion, or its housing type does not exist any more. `detail` says which. Nothing was changed.',
+    'The version is a deletion, or its housing type no longer exists. `detail` says which. Nothing was changed.',
   ],
   'unknown-housing-type': [
     422,
@@ -22,7 +22,7 @@ export const housingKinds = kindsOf({
   ],
 })
 
-/** Names the violation that an unknown housing type causes; the pointer leads to it in the body. */
+/** Turns the foreign key violation of an unknown housing type into its problem; `pointer` locates it in the body. */
 export const unknownHousingType = ({ housing_type }: HousingPatch, pointer = '/housing_type') =>
   onViolation('fk_housing_type', () => {
     const detail = `No housing type has the code ${housing_type}. GET /api/v2/housing-types lists them.`

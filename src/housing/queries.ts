@@ -3,7 +3,7 @@ import { type Versions, versionIsIn } from '../contract/versioned.ts'
 import type { Database } from '../database/tables.ts'
 import { type HousingInput, type HousingPatch, ownColumns } from './schemas.ts'
 
-/** A house as it is answered: the columns have the names that clients see. */
+/** A house as clients see it: its columns have the names of the contract. */
 export type HousingRow = Awaited<ReturnType<typeof insertHousing>>
 
 export const columns = [
@@ -15,7 +15,7 @@ export const columns = [
   'h.updated_at',
 ] as const
 
-/** Houses with their types, to be narrowed down by `where`. */
+/** All houses with their types; callers add the `where`. */
 export const houses = (db: Database) =>
   db
     .selectFrom('housing.housing as h')
@@ -31,7 +31,7 @@ export const findHousingByPostalCode = (db: Database, { postalCode, limit }: { p
 export const inPostalCode = (db: Database, postalCode: string | Expression<string>) =>
   houses(db).where(sql<string>`h.postal_code collate "C"`, '=', postalCode).orderBy('h.id')
 
-/** Rejects with a violation of `fk_housing_type` where there is no such type. */
+/** Rejects with a violation of `fk_housing_type` if the type does not exist. */
 export const insertHousing = (db: Database, { housing_type, ...house }: HousingInput) =>
   db
     .with('h', (cte) =>
@@ -46,8 +46,8 @@ export const insertHousing = (db: Database, { housing_type, ...house }: HousingI
     .executeTakeFirstOrThrow()
 
 /**
- * Changes the given members if the house is in one of those versions, or answers undefined. A change that changes
- * nothing makes no new version. Rejects with a violation of `fk_housing_type` where there is no such type.
+ * Changes the given members if the house is in one of these versions; otherwise resolves to undefined. Equal values
+ * make no new version. Rejects with a violation of `fk_housing_type` if the type does not exist.
  */
 export const updateHousing = (
   db: Database,
@@ -90,6 +90,6 @@ export const lockHouses = (tx: Database, ids: number[]) =>
     .forUpdate()
     .execute()
 
-/** The id of a type; for an unknown code one that no type has, so that the foreign key alone decides. */
+/** The id of a type, or -1 for an unknown code: the foreign key then rejects the row. */
 export const idOfType = (code: string) =>
   sql<number>`coalesce((select id from housing.housing_types where code = ${code}), -1)`

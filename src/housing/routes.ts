@@ -22,7 +22,7 @@ import { HousingVersionPage } from './versions/schemas.ts'
 
 const example = exampleHousing
 const answers = answersOf({ what: 'house', shape: Housing, page: HousingPage, example })
-const current = answer(Housing, 'The house. An ETag comes with the current one only.', {
+const current = answer(Housing, 'The house. It has an ETag unless `as_of` is given.', {
   example,
   headers: { ETag: Type.Optional(ETag) },
 })

@@ -5,7 +5,7 @@ import { DateTime } from '../contract/time.ts'
 import { bookkeeping, exampleBookkeeping } from '../contract/versioned.ts'
 import { canonical, PostalCode } from './postal-code.ts'
 
-/** A house as it is answered: types only, because rows older than our rules may break them. */
+/** A house in an answer. It has types but no patterns: old rows may break today's rules. */
 export const Housing = Type.Object(
   {
     id: Type.Integer(),
@@ -35,7 +35,7 @@ const values = {
 /** The members that a client may set. */
 export const writableMembers = Object.keys(values) as (keyof typeof values)[]
 
-/** Those of them that are columns by the same name; the type is stored by its id. */
+/** The writable members that are columns under the same name. (The housing type is stored as an id.) */
 export const ownColumns = writableMembers.filter((member) => member !== 'housing_type')
 
 const example = {
@@ -62,7 +62,7 @@ export const HousingPatch = Type.Partial(Type.Object(values), {
 })
 export type HousingPatch = Static<typeof HousingPatch>
 
-/** What is stored of it: without blanks at the ends, the postal code in its one spelling. */
+/** The house as it is stored: without spaces at the ends, the postal code in canonical form. */
 export function asStored<House extends HousingPatch>(house: House): House {
   const { postal_code } = house
   const stored = Object.entries(house).map(([name, value]) => [
@@ -76,7 +76,7 @@ export const HousingId = Type.Object({ id: PositiveInteger('The id of a house.',
 
 /** The query of one house. */
 export const AsOf = Type.Object(
-  { as_of: Type.Optional(DateTime('The house as it stood at that instant')) },
+  { as_of: Type.Optional(DateTime('The house as it was at this time')) },
   { additionalProperties: false },
 )
 

@@ -15,11 +15,11 @@ export interface AppOptions {
   log: Log
   origins: string[] | '*'
   trustProxy: string[]
-  /** A process that drains tells its clients to connect elsewhere. */
+  /** While draining, every answer closes its connection. */
   readiness: { draining: boolean }
 }
 
-/** The Fastify without routes: what wraps every request, in the order in which it happens. */
+/** Creates the Fastify instance without routes. The hooks below wrap every request, in this order. */
 export function createApp({ log, origins, trustProxy, readiness }: AppOptions): FastifyInstance {
   const grant = grantFor(origins)
   const app: FastifyInstance = Fastify({
@@ -34,7 +34,7 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
     clientErrorHandler: answerUnparsable,
     routerOptions: { maxParamLength: httpLimits.maxHeaderSize },
     rewriteUrl: routedUrl,
-    return503OnClosing: false, // a stop waits for the requests that come before the listener closes
+    return503OnClosing: false, // requests that arrive while the server closes are still answered
     frameworkErrors(error, request, reply) {
       // The router rejected the URL, so no hook runs.
       setHeaders(request, reply)
@@ -45,8 +45,8 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
   })
   app.decorate('declared', { tags: [], kinds: new Map(Object.entries(kinds)) })
   app.addSchema(ProblemDocument)
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore any
-  app.setChildLoggerFactory((logger) => logger) // lines name their request themselves
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
+  app.setChildLoggerFactory((logger) => logger) // no child loggers: each line has its request_id
   answerFailures(app)
 
   // On the way in:
@@ -57,14 +57,14 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
   })
   // 2. CORS, so that a page can read every rejection; a preflight ends here;
   if (origins.length > 0) allowOrigins(app, grant)
-  // 3. what the request line alone shows, before any route is looked at.
+  // 3. the length of the URL, and the header Host.
   app.addHook('onRequest', (request, _reply, done) => done(requestLineProblem(request)))
-  // No body is parsed unless a version of the API adds a parser, and none for these methods.
+  // Only the versions of the API add body parsers. A body of DELETE or QUERY is never parsed.
   app.removeAllContentTypeParsers()
   for (const method of ['DELETE', 'QUERY']) app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
 
   // On the way out:
-  // 1. a process that drains keeps no connection, which the stop would wait for;
+  // 1. while draining, close the connection, because a stop waits for open ones;
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (readiness.draining) reply.header('connection', 'close')
     done()
@@ -76,8 +76,8 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
 }
 
 /**
- * The URL as the router sees it: the path alone where the client sent an absolute URL (RFC 9112, 3.2.2), and under
- * version 2 without a single slash at the end.
+ * The URL for the router: an absolute URL (RFC 9112, 3.2.2) is cut to its path, and under version 2 a single slash at
+ * the end is removed.
  */
 function routedUrl({ url = '/' }: IncomingMessage): string {
   const path = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*\/?/i, '/')

@@ -66,7 +66,7 @@ function asProblem(error: unknown): unknown {
 
 const token = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g
 
-/** Throws where valid JSON repeats a member in one object, has too many members, or nests too deep. */
+/** Throws if valid JSON repeats a member in an object, has too many members, or is nested too deeply. */
 function rejectAmbiguity(json: string): void {
   const open: Set<string>[] = []
   let string = ''

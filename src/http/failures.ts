@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem, sendProblem } from '../contract/problems.ts'
 
-/** How failures look to the clients of some paths. */
+/** The form of failing answers for some paths. */
 export interface Dialect {
-  /** Whether these paths speak it. */
+  /** Whether a path answers failures in this form. */
   speaks: (path: string) => boolean
   /** Answers whatever was thrown. */
   sendFailure: (error: unknown, request: FastifyRequest, reply: FastifyReply) => unknown
@@ -13,7 +13,7 @@ export interface Dialect {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who answers failures in another form than problem documents. */
+    /** Forms of failures other than problem documents; the first that speaks for the path is used. */
     dialects: Dialect[]
   }
 }
@@ -25,11 +25,11 @@ export function answerFailures(app: FastifyInstance): void {
     speaks: () => true,
     sendFailure: sendProblem,
     answerUnrouted: unroutedAnswer(app, {
-      notFound: 'There is nothing at this path. /docs lists what there is.',
-      notAllowed: 'This path does not have this method. The header Allow lists the methods that it has.',
+      notFound: 'There is nothing at this path. /docs lists the paths.',
+      notAllowed: 'This path does not support this method. The header Allow lists those that it supports.',
     }),
   }
-  // A route's own pattern decides, however the client spelled its path.
+  // Match the pattern of the route, not the URL: the client may have percent-encoded it.
   const dialectOf = ({ routeOptions, url }: FastifyRequest) =>
     app.dialects.find(({ speaks }) => speaks(routeOptions?.url ?? url)) ?? problems
   app.setErrorHandler((error, request, reply) => dialectOf(request).sendFailure(error, request, reply))
@@ -45,7 +45,7 @@ export const unroutedAnswer =
   async (request, reply) => {
     const allowed: string[] = methodsOf(app, pathOf(request))
     const allow = allowed.join(', ')
-    // A route that has the method and still ends here has found nothing itself.
+    // A route with this method can still call notFound(), such as for a missing file of /docs.
     if (!allow || allowed.includes(request.method)) throw new Problem('not-found', words.notFound)
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
     throw new Problem('method-not-allowed', words.notAllowed, { headers: { allow } })

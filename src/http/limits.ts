@@ -11,7 +11,7 @@ const second = 1000
 export const bodyLimit = 65536
 const urlLimit = 8192
 
-/** Node's own limits: a client that sends slowly is cut off within ten seconds, in whatever part of its request. */
+/** Node's limits: a client that sends too slowly is cut off within ten seconds, in the headers or in the body. */
 export const httpLimits = {
   headersTimeout: 9 * second,
   requestTimeout: 9 * second,
@@ -25,7 +25,7 @@ export function requestLineProblem({ originalUrl, raw }: FastifyRequest): Proble
   if (raw.headers.host === undefined && raw.httpVersion === '1.1')
     return new Problem('malformed-request', 'A request in HTTP/1.1 must have the header Host.')
   if (originalUrl.length <= urlLimit) return undefined
-  const detail = `Path and query together may be at most ${urlLimit} bytes; these are ${originalUrl.length}.`
+  const detail = `Path and query together may have at most ${urlLimit} bytes; these have ${originalUrl.length}.`
   return new Problem('url-too-long', detail)
 }
 
@@ -53,12 +53,12 @@ function unparsable(code: string | undefined): Problem {
   if (code === 'HPE_HEADER_OVERFLOW')
     return new Problem(
       'headers-too-large',
-      `The headers and the URL together may be at most ${httpLimits.maxHeaderSize} bytes.`,
+      `The headers and the URL together may have at most ${httpLimits.maxHeaderSize} bytes.`,
     )
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return new Problem(
       'request-timeout',
       `The request must arrive within ${httpLimits.requestTimeout / second} seconds.`,
     )
-  return new Problem('malformed-request', 'This is not a request in HTTP/1.1.')
+  return new Problem('malformed-request', 'The request is not valid HTTP/1.1.')
 }

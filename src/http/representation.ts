@@ -19,13 +19,18 @@ export function requireJsonAccepted(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { accept } = request.headers
     if (!accept || accept.split(',').some((type) => acceptsJson.test(type) && !isExcluded.test(type))) return done()
-    done(new Problem('not-acceptable', `This path answers with application/json, which Accept: ${accept} rules out.`))
+    done(
+      new Problem(
+        'not-acceptable',
+        'This path only sends application/json, which the header Accept excludes. Add it, or omit the header.',
+      ),
+    )
   })
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether large answers of the route are compressed; they are unless it says no. */
+    /** `false` turns compression off for the route. */
     compress?: boolean
   }
 }

@@ -9,7 +9,7 @@ const readers = new Map<string, typeof readIfMatch | typeof readIdempotencyKey>(
   ['Idempotency-Key', readIdempotencyKey],
 ])
 
-/** Rejects malformed headers, before the body is read, on the routes whose contract has them. */
+/** Rejects malformed headers, before the body is read, on the routes that declare them. */
 export function rejectMalformedHeaders(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     const { properties = {} } = (route.schema?.headers ?? {}) as { properties?: object }

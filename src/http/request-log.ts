@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The pattern of the route that took the request, or null. */
+    /** The pattern of the matched route, or null. */
     route: string | null
   }
 }
@@ -14,7 +14,7 @@ declare module 'fastify' {
 const processId = randomBytes(6).toString('base64url')
 let requests = 0
 
-/** The caller's `X-Request-Id` if it is plain, otherwise a new one: an id of the process, and a number. */
+/** The caller's `X-Request-Id` if it is plain, otherwise a new id: a random part per process, and a counter. */
 export function requestId({ headers }: IncomingMessage): string {
   const given = headers['x-request-id']
   return given !== undefined && /^[A-Za-z0-9_-]{1,64}$/.test(String(given)) ? String(given) : nextRequestId()

@@ -8,8 +8,8 @@ import { Problem } from '../contract/problems.ts'
 
 /**
  * Validates requests by their schemas, without changing them, and reports everything that is wrong: parameters in a
- * 400, the body in a 422. A path that cannot name anything is a 404. Numbers in query and path are parsed first.
- * Headers are validated by whoever reads them.
+ * 400, the body in a 422. An invalid path is a 404, or a 422 where it may create. Integers in query and path are
+ * parsed first. Headers are validated where they are read (request-headers.ts).
  */
 export const buildValidator = ((components: Record<string, AnySchema>) => {
   const ajv = new Ajv2020(ajvOptions).addSchema(Object.values(components))
@@ -49,12 +49,16 @@ function isDecodable(text: string): boolean {
   }
 }
 
-const notUtf8 = () => new Problem('malformed-request', 'The query must be UTF-8, each % followed by two hex digits.')
+const notUtf8 = () =>
+  new Problem(
+    'malformed-request',
+    'The query must be percent-encoded UTF-8: each % must be followed by two hex digits.',
+  )
 
 const integersOf = ({ properties }: TObject): string[] =>
   Object.keys(properties).filter((name) => (properties[name] as { type?: string }).type === 'integer')
 
-/** Members of these names that spell a whole number plainly become one: `5`, but not `5.0`, `1e3` or `0x10`. */
+/** Converts these members to numbers if they are plain integers: `5`, but not `5.0`, `1e3` or `0x10`. */
 function withNumbers(texts: Record<string, unknown>, names: string[]): Record<string, unknown> {
   const spelled = names.filter((name) => /^-?(0|[1-9]\d{0,14})$/.test(String(texts[name])))
   if (spelled.length === 0) return texts
@@ -94,13 +98,13 @@ function memberOf({ keyword, params }: ErrorObject): string {
   return ''
 }
 
-/** What would be right, in the words of the schema's own description where it has one. */
+/** Describes one error, with the description of the schema where it has one. */
 function sentence({ keyword, params, parentSchema, message }: ErrorObject): string {
   if (keyword === 'required') return 'is missing.'
   if (keyword === 'additionalProperties')
     return `is unknown. Known: ${Object.keys(parentSchema?.properties ?? {}).join(', ') || 'none'}.`
   const { type, minimum, maximum, description } = parentSchema ?? {}
   if (type === 'integer' && maximum !== undefined) return `must be a whole number from ${minimum} to ${maximum}.`
-  if (description) return `is wrong. ${description}`
+  if (description) return `is invalid. ${description}`
   return keyword === 'type' ? `must be of type ${params.type}.` : `${message}.`
 }

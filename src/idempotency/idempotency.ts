@@ -62,7 +62,4 @@ const keyInUse = () =>
   })
 
 const keyReused = () =>
-  new Problem(
-    'idempotency-key-reused',
-    'This Idempotency-Key has already been used for another request. Use a new one.',
-  )
+  new Problem('idempotency-key-reused', 'This Idempotency-Key was already used for a different request. Use a new key.')

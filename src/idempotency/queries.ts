@@ -27,7 +27,7 @@ export const findStoredAnswer = (tx: Database, key: string): Promise<StoredAnswe
     .where('created_at', '>', sql<string>`now() - ${lifetime}`)
     .executeTakeFirst()
 
-/** Stores the answer, and deletes a few expired ones, so that they do not pile up and no request waits for it. */
+/** Stores the answer, and deletes an expired one of this key and up to ten others, so that they do not accumulate. */
 export async function storeAnswer(tx: Database, key: string, answer: StoredAnswer): Promise<void> {
   await sql`
     delete from housing.idempotency_keys

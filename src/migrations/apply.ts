@@ -14,7 +14,7 @@ import {
 
 type Report = (line: string) => void
 
-/** Flyway's advisory lock for `"housing"."flyway_schema_history"`: one of us migrates at a time. */
+/** Flyway's advisory lock for `"housing"."flyway_schema_history"`: one process migrates at a time, Flyway included. */
 const lockKey = '77433578402685'
 
 /** Compares the database with the migrations, changing nothing. Throws a {@link MigrationError} where they disagree. */
@@ -35,7 +35,7 @@ export async function migrate(client: ClientBase, migrations: Migration[], repor
       else await apply(client, migration)
       report(
         row
-          ? `Took over a database of the Python version: its ${row.script} made the same schema as ours.`
+          ? `Adopted a database of the Python version: its ${row.script} created the same schema as this release's.`
           : `Applied ${migration.script}.`,
       )
     }
@@ -47,13 +47,13 @@ export async function migrate(client: ClientBase, migrations: Migration[], repor
 /** Polls, as Flyway does: a waiting call would hold a snapshot that stalls concurrent index builds. */
 async function lockHistory(client: ClientBase, report: Report): Promise<void> {
   for (let attempt = 0; attempt <= 50; attempt++) {
-    if (attempt === 1) report('Another process is migrating this database: waiting for it.')
+    if (attempt === 1) report('Another process is migrating this database; waiting until it has finished.')
     if (attempt > 0) await sleep(1000)
     const { rows } = await client.query('select pg_try_advisory_lock($1) as taken', [lockKey])
     if (rows[0].taken) return
   }
   throw new MigrationError([
-    'Another process has been migrating this database for 50 seconds, and nothing was changed here. pg_locks has its pid, where locktype is advisory and classid 18028.',
+    "Another process has been migrating this database for 50 seconds; nothing was changed here. Start again when it has finished, or find it: `select pid from pg_locks where locktype = 'advisory' and classid = 18028`.",
   ])
 }
 
@@ -71,7 +71,7 @@ async function createHistory(client: ClientBase): Promise<void> {
   if (history) return
   if (content)
     throw new MigrationError([
-      'The schema housing has content but no flyway_schema_history, so what was applied is unknown: if it is that of V1.0.0, run `flyway baseline -baselineVersion=1.0.0 -defaultSchema=housing`; else use another database.',
+      'The schema housing has content but no flyway_schema_history. If the content is that of V1.0.0, run `flyway baseline -baselineVersion=1.0.0 -defaultSchema=housing`; otherwise use another database.',
     ])
   await inTransaction(client, async () => {
     if (!schema) await client.query('create schema housing')
@@ -119,7 +119,7 @@ async function takeOver(client: ClientBase, row: HistoryRow, { checksum, descrip
   const unexpected = found.filter((fact) => !predecessorTables.includes(fact))
   if (missing.length + unexpected.length > 0)
     throw new MigrationError([
-      `The history says that the Python version's ${row.script} was applied, but the tables differ from its own. Missing: ${missing.join('; ') || 'nothing'}. Unexpected: ${unexpected.join('; ') || 'nothing'}. Alter them back, then start again.`,
+      `The history says that the Python version's ${row.script} was applied, but the tables differ from it. Missing: ${missing.join('; ') || 'nothing'}. Unexpected: ${unexpected.join('; ') || 'nothing'}. Change them back, then start again.`,
     ])
   await client.query(
     'update housing.flyway_schema_history set checksum = $1, description = $2 where installed_rank = $3',

@@ -20,7 +20,7 @@ export class DatabaseRefused extends Error {}
 
 /**
  * Checks the schema once and, unless the mode is `check`, applies the missing migrations. Throws {@link
- * DatabaseRefused}, or what may pass by itself.
+ * DatabaseRefused} if waiting cannot help; rethrows any other error.
  */
 export function bringUpOnce(
   database: OpenDatabase,
@@ -51,7 +51,7 @@ export async function bringUp(database: OpenDatabase, migrations: Migration[], o
       const { found, pending } = await bringUpOnce(database, migrations, options)
       if (pending.length === 0) return
       const missing = pending.map(({ script }) => script).join(', ')
-      line = `Waiting for migrations: the schema is at ${found ?? 'nothing'} and lacks ${missing}. MIGRATE=check leaves them to another tool.`
+      line = `Waiting for another tool to apply ${missing}, because MIGRATE=check: the schema is at ${found ?? 'nothing'}.`
     } catch (error) {
       if (error instanceof DatabaseRefused) throw error
       line = `Waiting for the database, ${database.where}: ${reason(error instanceof Unreachable ? error.cause : error)}.`
@@ -71,7 +71,7 @@ function asRefusal(error: unknown): DatabaseRefused | undefined {
     '28P01': ' Check POSTGRES_USER and POSTGRES_PASSWORD.',
     '28000': " Check POSTGRES_USER, and the server's pg_hba.conf.",
     '3D000': ' Create it, or check POSTGRES_DB.',
-    '42501': ' Grant it, or let a role that may do so run `npm run migrate`.',
+    '42501': ' Grant the permission, or run `npm run migrate` as a role that has it.',
   }[error.code]
-  return new DatabaseRefused(`The database refuses: ${error.message} (SQLSTATE ${error.code}).${hint ?? ''}`)
+  return new DatabaseRefused(`The database reports: ${error.message} (SQLSTATE ${error.code}).${hint ?? ''}`)
 }

@@ -95,7 +95,7 @@ describe('a folder of migrations', () => {
     `V1__${'x'.repeat(201)}.sql`,
   ])('with %s in it is rejected', (name) => {
     expect(findings({ [name]: '' })).toEqual([
-      `${name} is not a migration: it must be named V<version>__<description>.sql, beside the others.`,
+      `${name} is not a migration: name it V<version>__<description>.sql and put it directly into the folder.`,
     ])
   })
 
@@ -107,7 +107,7 @@ describe('a folder of migrations', () => {
 
   test('with a placeholder of Flyway is rejected', () => {
     expect(findings({ 'V1__a.sql': `-- \${schema}`, 'V2__b.sql': 'select $1, $$ $ { $$' })).toEqual([
-      'V1__a.sql contains ${, which Flyway would take for a placeholder.',
+      'V1__a.sql contains ${, which Flyway would read as a placeholder. Write it another way.',
     ])
   })
 

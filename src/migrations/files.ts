@@ -23,7 +23,7 @@ export class MigrationError extends Error {
   }
 }
 
-/** Reads the folder's scripts in the order of their versions; rejects a folder that Flyway could read differently. */
+/** Reads the scripts in order of version. Rejects a folder that Flyway could read differently. */
 export function readMigrations(folder = migrationsFolder): Migration[] {
   const findings: string[] = []
   const migrations: Migration[] = []
@@ -31,12 +31,15 @@ export function readMigrations(folder = migrationsFolder): Migration[] {
   for (const script of files.filter((file) => /\.sql(\.conf)?$/i.test(file)).sort()) {
     const names = fromFileName(script)
     if (!names) {
-      findings.push(`${script} is not a migration: it must be named V<version>__<description>.sql, beside the others.`)
+      findings.push(
+        `${script} is not a migration: name it V<version>__<description>.sql and put it directly into the folder.`,
+      )
       continue
     }
     const bytes = readFileSync(`${folder}/${script}`)
     if (!isUtf8(bytes)) findings.push(`${script} is not UTF-8.`)
-    if (bytes.includes('${')) findings.push(`${script} contains \${, which Flyway would take for a placeholder.`)
+    if (bytes.includes('${'))
+      findings.push(`${script} contains \${, which Flyway would read as a placeholder. Write it another way.`)
     migrations.push({ ...names, script, ...decode(bytes) })
   }
   migrations.sort((a, b) => compareVersions(a.version, b.version))

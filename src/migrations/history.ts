@@ -38,14 +38,14 @@ export async function recordHistory(
   )
 }
 
-/** How a database stands to the migrations: the highest version it has, if any, and what it lacks. */
+/** The highest version that the database has, if any, and the migrations that it lacks. */
 export interface SchemaStatus {
   found: string | null
   pending: Migration[]
 }
 
 /**
- * Flyway's validation, stricter in one point: a schema newer than the code is rejected.
+ * Validates like Flyway, but also rejects a schema newer than the code.
  * Throws a {@link MigrationError} with all findings. The predecessor's V1.0.0 counts as pending until it is taken over.
  */
 export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaStatus {
@@ -72,7 +72,7 @@ export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaS
   }
   if (found !== null && compareVersions(found, newest) > 0)
     findings.push(
-      `The database is at ${found} (${history.find(isSameVersion({ version: found }))?.script}), newer than this release, which knows ${newest}: run the newer release.`,
+      `The database is at ${found} (${history.find(isSameVersion({ version: found }))?.script}), newer than this release, which ends at ${newest}: run a newer release.`,
     )
   for (const row of applied)
     if (!migrations.some(isSameVersion(row)) && (row.version === null || compareVersions(row.version, newest) < 0))
@@ -108,11 +108,11 @@ function disagreements(row: HistoryRow, { script, checksum, description }: Migra
   const findings: string[] = []
   if (row.checksum !== null && row.checksum !== checksum)
     findings.push(
-      `${script} was changed after it was applied (checksum ${row.checksum} then, ${checksum} now): put the old text back and make the change in a new migration, or run \`flyway repair\` if both mean the same.`,
+      `${script} was changed after it was applied (checksum ${row.checksum} then, ${checksum} now): restore the old text and put the change into a new migration; if both texts do the same, run \`flyway repair\`.`,
     )
   if (row.description !== description)
     findings.push(
-      `${script} was applied under the description "${row.description}": name the file so again, or run \`flyway repair\`.`,
+      `${script} was applied under the description "${row.description}": give the file that description again, or run \`flyway repair\`.`,
     )
   return findings
 }

@@ -14,7 +14,7 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
       info: {
         title: 'Sample API',
         version,
-        description: 'A registry of homes. Version 2 is for new clients; version 1 stays as it always was.',
+        description: 'A registry of homes. Version 2 is for new clients; version 1 is frozen.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],

@@ -10,7 +10,7 @@ export const problemPages: FastifyPluginAsync = async (app) => {
     { schema: { hide: true, params: Type.Object({ code: Type.String() }) } },
     async ({ params: { code }, headers }, reply) => {
       const kind = app.declared.kinds.get(code)
-      if (!kind) throw new Problem('not-found', `There is no problem with the code ${code}.`)
+      if (!kind) throw new Problem('not-found', `No problem has the code ${code}.`)
       const { status, title, explanation } = kind
       reply.header('cache-control', 'public, max-age=3600')
       addVary(reply, 'Accept')

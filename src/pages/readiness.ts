@@ -7,9 +7,9 @@ export interface Readiness {
   draining: boolean
 }
 
-/** Rejects queries until the schema is there. Whatever needs no query is answered before. */
+/** Rejects every query until the schema is ready. Answers that need no query are not affected. */
 export function rejectUntilReady({ schema }: Readiness): void {
   if (schema.ready) return
-  const detail = `The database's schema is not ready: ${schema.expected} is needed, ${schema.found ?? 'none'} was found. Try again soon.`
+  const detail = `The database schema is not ready: version ${schema.expected} is required, the database has ${schema.found ?? 'none'}. Try again soon.`
   throw new Problem('unavailable', detail, { headers: { 'retry-after': '1' } })
 }

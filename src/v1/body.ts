@@ -7,7 +7,7 @@ import { notAnObject } from './validation.ts'
 
 const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/
 
-/** Hides a Content-Type that is not a media type, which Fastify would reject before it looks for the route. */
+/** Replaces a malformed Content-Type, which Fastify would reject before the handler runs. */
 export function excuseContentType({ headers }: IncomingMessage): void {
   const { 'content-type': type = '' } = headers
   if (mediaType.test(type)) return

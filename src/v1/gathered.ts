@@ -1,5 +1,5 @@
-// The questions of queries.ts, many to a statement. Delete this file and point its imports at queries.ts: nothing is
-// lost but speed on a server.
+// The queries of queries.ts, batched: many callers share one statement. To do without, import from queries.ts instead
+// and delete this file; only speed on a server is lost.
 import { sql } from 'kysely'
 import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
@@ -40,7 +40,7 @@ const findInSeveral = statement(
       order by key.n, h.id`.compile(db),
 )
 
-/** Leaves out houses of an unknown type. */
+/** Inserts in a batch. A house of an unknown type is left out and then inserted alone, so that Postgres rejects it. */
 export const insertV1Housing = gatheredWrite({
   maxBatch: 32,
   alone: queries.insertV1Housing,

@@ -8,7 +8,7 @@ import { sendDetail } from './failures.ts'
 import { redirectSlash } from './redirects.ts'
 import { v1Routes } from './routes.ts'
 
-/** Version 1 speaks wherever version 2 does not. */
+/** Failures have the form of version 1 on every path but /api/v2 and /problems. */
 const speaks = (path: string) => !/^\/(api\/v2|problems)([/?]|$)/.test(path)
 
 export async function addVersion1(app: FastifyInstance, dependencies: { db: Database; types: HousingTypes }) {
@@ -24,6 +24,6 @@ export async function addVersion1(app: FastifyInstance, dependencies: { db: Data
     if (raw.headers['content-type'] !== undefined && speaks(routeOptions.url ?? url)) excuseContentType(raw)
     done()
   })
-  app.declared.tags.push({ name: 'Housing Types', description: 'What a home can be, version 1.' })
+  app.declared.tags.push({ name: 'Housing Types', description: 'The kinds of homes (version 1).' })
   await app.register(v1Routes, { prefix: '/api/v1', ...dependencies })
 }

@@ -10,7 +10,7 @@ import { deleteHousing, insertHousing, lockHouses, updateHousing } from '../quer
 import { asStored } from '../schemas.ts'
 import { Batch, type BatchResult, BatchResults, exampleResults, maxOperations, type Operation } from './schemas.ts'
 
-/** Many writes at once: either all are done or none. */
+/** Many writes in one transaction: all are done, or none. */
 export const batchRoutes: Routes = async (app, { db }) => {
   app.setErrorHandler((error) => {
     throw namingOperation(error)
@@ -31,7 +31,7 @@ export const batchRoutes: Routes = async (app, { db }) => {
           }),
           ...failures({
             404: 'An operation names a house that does not exist.',
-            409: `An operation names another version of its house. ${keyFailures[409]}`,
+            409: `An operation names a version that is not the current one of its house. ${keyFailures[409]}`,
             413: 'The body is too large.',
             415: 'The body is not JSON.',
             422: keyFailures[422],
@@ -50,16 +50,20 @@ export const batchRoutes: Routes = async (app, { db }) => {
   )
 }
 
-/** Before validation: a body of 4 MiB has room for two million invalid operations. */
+/** Runs before validation, because a body of 4 MiB can hold two million invalid operations. */
 const rejectTooMany: preValidationAsyncHookHandler = async ({ body }) => {
   const { operations } = (body ?? {}) as { operations?: unknown }
   if (!Array.isArray(operations) || operations.length <= maxOperations) return
-  throw invalidMember('/operations', 'maxItems', `must be 1 to ${maxOperations} operations, not ${operations.length}.`)
+  throw invalidMember(
+    '/operations',
+    'maxItems',
+    `must have 1 to ${maxOperations} operations, not ${operations.length}.`,
+  )
 }
 
 async function performAll(tx: Database, operations: Operation[]): Promise<BatchResult[]> {
   const ids = operations.flatMap((operation) => ('id' in operation ? [operation.id] : []))
-  // Locked in one order everywhere, so that two batches never wait for each other.
+  // Every batch locks in the order of ids, so that two batches cannot deadlock.
   const before = new Map((await lockHouses(tx, ids)).map(({ id, version }) => [id, version]))
   const results: BatchResult[] = []
   for (const [index, operation] of operations.entries())
@@ -67,7 +71,7 @@ async function performAll(tx: Database, operations: Operation[]): Promise<BatchR
   return results
 }
 
-/** Does one operation. The version in its problem is the one `before` the batch. */
+/** Does one operation. A problem reports the version from `before`, because the batch is rolled back. */
 async function perform(tx: Database, operation: Operation, before: Map<number, number>): Promise<BatchResult> {
   const { op } = operation
   if (op === 'create') {
@@ -93,12 +97,12 @@ function conflict(id: number, version: number, current: number | undefined): Pro
   if (current === undefined) return noSuch('house', id)
   const detail =
     current === version
-      ? `An earlier operation of the batch changed the house ${id}, so it is not in version ${version} any more.`
+      ? `An earlier operation of the batch changed the house ${id}, so it is no longer in version ${version}. Combine its changes into one operation.`
       : `The house ${id} is not in version ${version}: read it again, then repeat the batch.`
   return new Problem(housingKinds['version-conflict'], detail, { members: { current_version: current } })
 }
 
-/** Adds to the problem of one operation its place in the batch; any other error passes through. */
+/** Adds the index of the operation to its problem; rethrows any other error unchanged. */
 const rethrowWith =
   (index: number) =>
   (error: unknown): never => {
@@ -112,7 +116,7 @@ const rethrowWith =
     })
   }
 
-/** Names the first invalid operation of an invalid body; any other error passes through. */
+/** Adds the index of the first invalid operation to a validation problem; returns any other error unchanged. */
 function namingOperation(error: unknown): unknown {
   if (!(error instanceof Problem) || error.extra.members?.index !== undefined) return error
   const [, index] = /^\/operations\/(\d+)/.exec(error.extra.errors?.[0]?.pointer ?? '') ?? []

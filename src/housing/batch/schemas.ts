@@ -7,7 +7,7 @@ export const maxOperations = 1000
 
 const strict = { additionalProperties: false }
 const id = PositiveInteger('The id of a house.', 17)
-const version = PositiveInteger('The version that it must be in.', 3)
+const version = PositiveInteger('The version that the house must be in.', 3)
 
 const BatchCreate = Type.Object(
   { op: Type.Literal('create'), house: ref(HousingInput) },
@@ -22,7 +22,7 @@ const BatchDelete = Type.Object({ op: Type.Literal('delete'), id, version }, { $
 export type Operation = Static<typeof BatchCreate> | Static<typeof BatchUpdate> | Static<typeof BatchDelete>
 const Operation = Type.Unsafe<Operation>({
   type: 'object',
-  description: 'One of create, update and delete, as `op` says.',
+  description: '`op` must be create, update or delete.',
   discriminator: { propertyName: 'op' },
   oneOf: [ref(BatchCreate), ref(BatchUpdate), ref(BatchDelete)],
 })
@@ -65,7 +65,7 @@ export const BatchResults = Type.Object(
         op: Type.Enum(['create', 'update', 'delete']),
         id: Type.Integer(),
         version: Type.Integer({
-          description: 'The version that the operation made; a deletion is one of its ownColumns.',
+          description: 'The version that the operation created. A deletion counts as a version.',
         }),
         house: Type.Optional(ref(Housing)),
       }),

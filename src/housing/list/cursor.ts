@@ -3,7 +3,7 @@ import { checker, maxInt4 } from '../../contract/json-schema.ts'
 import { decodeCursor, invalidCursor } from '../../contract/paging.ts'
 import { filters, filtersOf, keyOf, type ListQuery, Sort } from './schemas.ts'
 
-/** Where a page ended: the sort key and the id of its last house, or the id alone where that is the sort key. */
+/** Where a page ended: the sort key and the id of its last house, or only the id when sorting by id. */
 export const Position = Type.Array(Type.Union([Type.String(), Type.Integer()]))
 export type Position = Static<typeof Position>
 
@@ -32,7 +32,7 @@ function isCursor(value: unknown): value is Cursor {
   return isKey[key](after[0]) && isId(after.at(-1)) && after.length === (key === 'id' ? 1 : 2)
 }
 
-/** The list that a query asks for, and the position after which its page begins, if not at the beginning. */
+/** The list that a query asks for, and the position after which its page begins; no position on the first page. */
 export function requestedList(query: ListQuery): Omit<Cursor, 'after'> & { after?: Position } {
   const cursor = decodeCursor(query.cursor, isCursor)
   if (!cursor) return { sort: query.sort ?? 'id', filters: filtersOf(query) }
@@ -40,7 +40,7 @@ export function requestedList(query: ListQuery): Omit<Cursor, 'after'> & { after
   for (const [name, value] of Object.entries({ ...filtersOf(query), ...(query.sort && { sort: query.sort }) }))
     if (value !== carried[name])
       throw invalidCursor(
-        `belongs to a list with another ${name}: leave ${name} out, or start again without the cursor.`,
+        `belongs to a list with a different ${name}: omit ${name}, or omit cursor to start a new list.`,
       )
   return cursor
 }

@@ -29,5 +29,4 @@ function positionOf(house: HousingRow, sort: Sort): Position {
 const only = (fields: string, house: HousingRow): Partial<HousingRow> =>
   Object.fromEntries(Object.entries(house).filter(([name]) => fields.split(',').includes(name)))
 
-const noWords = () =>
-  invalidParameter('q', 'words', 'has no word in it, only punctuation: send at least one letter or digit.')
+const noWords = () => invalidParameter('q', 'words', 'has only punctuation: send at least one letter or digit.')

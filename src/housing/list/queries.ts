@@ -8,7 +8,7 @@ import { houses } from '../queries.ts'
 import type { Position } from './cursor.ts'
 import { type FilterName, type Filters, keyOf, type Sort } from './schemas.ts'
 
-/** The given filters, with what Postgres makes of two of them. */
+/** The given filters, and the two that Postgres has to resolve first. */
 export interface Condition {
   filters: Filters
   /** The words of `q`, as Postgres' parser splits it. */
@@ -17,7 +17,7 @@ export interface Condition {
   types?: number[]
 }
 
-/** What must hold for each filter. An index answers each alone. */
+/** The SQL condition of each filter. Each has an index of its own. */
 const conditions: { [Name in FilterName]: (value: string, found: Condition) => Expression<SqlBool> } = {
   postal_code: (postalCode) => {
     const code = canonical(postalCode).trimEnd()
@@ -42,7 +42,7 @@ const keys = {
   updated_at: sql`h.updated_at`,
 }
 
-/** Lets Postgres read the filters that it alone can. */
+/** Asks Postgres for the words of `q` and the ids of the housing types. */
 export async function resolveFilters(db: Database, filters: Filters): Promise<Condition> {
   const { q, housing_type } = filters
   if (q === undefined && housing_type === undefined) return { filters }
@@ -97,6 +97,6 @@ function onlyCode({ postal_code = '', ...others }: Filters): string | undefined 
 /** A whole code, not just its first three characters. */
 const isWhole = (code: string) => code.length > 3
 
-/** As a range, which an index by code point answers for every prefix. */
+/** A prefix search as a range, which an index in code point order can answer. */
 const startsWith = (text: Expression<unknown>, prefix: Expression<unknown>): Expression<SqlBool> =>
   sql`${text} >= ${prefix} and ${text} < ${prefix} || ${'\u{10FFFF}'}`

@@ -11,7 +11,7 @@ const anyMember = `(${members.join('|')})`
 /** What the list can be sorted by, each also descending with `-`; the id breaks ties in the same direction. */
 export const sorts = ['id', 'city', 'postal_code', 'updated_at'] as const
 
-/** Text to search for, short enough to fit into a cursor even if all of it must be escaped. */
+/** Text to search for. Even fully escaped it fits into a cursor. */
 const Searched = (what: string, example: string) => Type.String({ ...Text(what, example), maxLength: 100 })
 
 /** The filters, in the query and in a cursor; all that are given must hold. queries.ts has the condition of each. */
@@ -20,25 +20,27 @@ export const filters = {
     Type.String({
       pattern: `^ *${[letter, '[0-9]', letter].join(' *')}( *${['[0-9]', letter, '[0-9]'].join(' *')})? *$`,
       maxLength: 50,
-      description: 'A whole postal code, or its first three characters, in any case and with or without blanks.',
+      description:
+        'A whole postal code, or its first three characters, in upper or lower case, with or without spaces.',
       examples: ['V8W'],
     }),
   ),
-  city: Type.Optional(Searched('The whole name of the city, in any case', 'victoria')),
-  street: Type.Optional(Searched('How the street begins, in any case', 'douglas')),
+  city: Type.Optional(Searched('The whole name of the city, ignoring case', 'victoria')),
+  street: Type.Optional(Searched('The beginning of the street, ignoring case', 'douglas')),
   housing_type: Type.Optional(
     Type.String({
       pattern: '^[A-Z]{3}(,[A-Z]{3}){0,99}$',
-      description: 'Codes of housing types, separated by commas: houses of any of them.',
+      description: 'Codes of housing types, separated by commas. Matches houses of any of these types.',
       examples: ['SFD,MFD'],
     }),
   ),
-  updated_since: Type.Optional(DateTime('Only what changed then or later')),
+  updated_since: Type.Optional(DateTime('Only houses changed at or after this time')),
   q: Type.Optional(
     Type.String({
       format: 'well-formed',
       pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F]{1,100}$',
-      description: 'Words, 1 to 100 characters: each must begin a word of address, street or city, in any case.',
+      description:
+        'Words to search for, 1 to 100 characters. Each must begin a word of address, street or city, ignoring case.',
       examples: ['doug vic'],
     }),
   ),
@@ -63,11 +65,11 @@ export function filtersOf(query: { [Name in FilterName]?: string | undefined }):
 
 export const Sort = Type.Enum(
   sorts.flatMap((sort) => [sort, `-${sort}` as const]),
-  { description: `One of ${sorts.join(', ')}, or one of them with a minus in front: descending.` },
+  { description: `One of ${sorts.join(', ')}; a leading minus sorts in descending order.` },
 )
 export type Sort = Static<typeof Sort>
 
-/** The member that is sorted by, in whichever direction. */
+/** The member to sort by, without the direction. */
 export const keyOf = (sort: Sort) => sort.replace('-', '') as (typeof sorts)[number]
 
 /** The query of the list. */
@@ -76,11 +78,11 @@ export const ListQuery = Type.Object(
     ...filters,
     sort: Type.Optional(Sort),
     ...paging,
-    count: Type.Optional(Type.Enum(['exact'], { description: '`exact` adds the number of all matches as `total`.' })),
+    count: Type.Optional(Type.Enum(['exact'], { description: '`exact` adds `total`, the number of all matches.' })),
     fields: Type.Optional(
       Type.String({
         pattern: `^${anyMember}(,${anyMember}){0,19}$`,
-        description: `The members to answer, separated by commas: ${members.join(', ')}.`,
+        description: `The members to return, separated by commas: ${members.join(', ')}.`,
         examples: ['id,postal_code'],
       }),
     ),
@@ -94,7 +96,7 @@ export const HousingPage = Type.Object(
   {
     items: Type.Array(Type.Partial(Type.Object(Housing.properties))),
     next: Next,
-    total: Type.Optional(Type.Integer({ description: 'How many match in all, if count=exact asked for it.' })),
+    total: Type.Optional(Type.Integer({ description: 'The number of all matches; only with count=exact.' })),
   },
   { $id: 'HousingPage' },
 )

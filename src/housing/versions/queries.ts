@@ -4,7 +4,7 @@ import type { Database } from '../../database/tables.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
 import { type HousingInput, ownColumns, writableMembers } from '../schemas.ts'
 
-/** An entry of the change log. The entry of a deletion has the row as it was before. */
+/** An entry of the change log. A deletion holds the row as it was before. */
 export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
 
 const versions = (db: Database, id: number) =>
@@ -14,7 +14,7 @@ const versions = (db: Database, id: number) =>
     .where('housing_id', '=', id)
     .orderBy('version', 'desc')
 
-/** The house of an entry: as it was from then on, or, of a deletion, as it was before. */
+/** The house in this entry: after the change or, for a deletion, before it. */
 export function houseOf({ at, by, operation, version, ...house }: VersionRow) {
   return { ...house, version: operation === 'deleted' ? version - 1 : version }
 }
@@ -40,12 +40,12 @@ export async function isAhead(db: Database, instant: string): Promise<boolean> {
   return rows[0]?.ahead ?? false
 }
 
-/** Makes the change log record what this transaction changes as a restoration. */
+/** Makes the change log record the changes of this transaction as `restored`. */
 export const markAsRestoring = (tx: Database) => sql`select set_config('sample_api.restoring', 'on', true)`.execute(tx)
 
 /**
- * Brings a deleted house back under its id; a trigger continues its versions. Undefined where the id is not free.
- * Rejects with a violation of `fk_housing_type` where its type is gone.
+ * Inserts a deleted house again under its id; a trigger continues its versions. Undefined if the id is in use.
+ * Rejects with a violation of `fk_housing_type` if its type no longer exists.
  */
 export const undeleteHousing = (db: Database, id: number, { housing_type, ...house }: HousingInput) =>
   db

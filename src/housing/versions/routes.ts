@@ -29,11 +29,11 @@ import { exampleVersion, HousingVersionId, HousingVersionPage, VersionsQuery } f
 export const versionRoutes: Routes = async (app, { db }) => {
   app.get(
     `${one}/versions`,
-    operation('listHousingVersions', 'The history of a house, newest first, also of a deleted one', {
+    operation('listHousingVersions', 'The history of a house, newest first; also of a deleted house', {
       params: HousingId,
       querystring: VersionsQuery,
       response: {
-        200: answer(HousingVersionPage, 'A page of it.', {
+        200: answer(HousingVersionPage, 'One page of the history.', {
           example: { items: [exampleVersion], next: null },
           headers: { Link },
         }),
@@ -42,7 +42,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
     }),
     async ({ params: { id }, query: { cursor, limit = 100 } }, reply) => {
       const before = positionIn(cursor, id)
-      // One more than the limit: it shows whether there is a next page, and what the last item of this one changed.
+      // One more than the limit: it shows whether there is a next page, and is the predecessor of the last item.
       const rows = await findVersions(db, id, { limit: limit + 1, ...(before !== undefined && { before }) })
       if (rows.length === 0 && before === undefined) throw new Problem('not-found', `No house ever had the id ${id}.`)
       const { items, next } = pageOf(rows, limit, ({ version }) => ({ id, before: version }))
@@ -53,7 +53,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
 
   app.post(
     `${one}/versions/:version/restore`,
-    operation('restoreHousing', 'Bring back what a version held, as a new version; also a deleted house', {
+    operation('restoreHousing', 'Restore an earlier version as a new one, or bring back a deleted house', {
       params: HousingVersionId,
       headers: Type.Object({ ...IfMatchIfThere.properties, ...IdempotencyKey.properties }),
       response: {
@@ -63,10 +63,10 @@ export const versionRoutes: Routes = async (app, { db }) => {
         }),
         ...failures({
           404: 'No house ever had this id, or it never had this version.',
-          409: `The version is a deletion, or its housing type is gone. ${keyFailures[409]}`,
-          412: 'The house is in another version than If-Match names.',
+          409: `The version is a deletion, or its housing type no longer exists. ${keyFailures[409]}`,
+          412: 'The house is not in the version that If-Match names.',
           413: 'The body is too large.',
-          415: 'There is a body, and it is not JSON.',
+          415: 'The request has a body that is not JSON.',
           422: 'The Idempotency-Key belongs to another request.',
           428: 'If-Match is missing, and the house is not deleted.',
         }),
@@ -85,8 +85,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
 
 /** The house as it stood at that instant. */
 export async function findHousingAsOf(db: Database, id: number, instant: string) {
-  if (await isAhead(db, instant))
-    throw invalidParameter('as_of', 'future', 'is in the future, of which nothing is known yet.')
+  if (await isAhead(db, instant)) throw invalidParameter('as_of', 'future', 'must not be in the future.')
   const version = await findVersionAt(db, id, instant)
   if (!version || version.operation === 'deleted')
     throw new Problem('not-found', `There was no house with the id ${id} at ${instant}.`)
@@ -104,7 +103,8 @@ const isPosition = checker(
 /** The version before which the page begins, if not at the newest. */
 function positionIn(cursor: string | undefined, id: number): number | undefined {
   const position = decodeCursor(cursor, isPosition)
-  if (position && position.id !== id) throw invalidCursor('belongs to the history of another house: leave it out.')
+  if (position && position.id !== id)
+    throw invalidCursor('belongs to the history of another house: omit it to start at the newest version.')
   return position?.before
 }
 
@@ -123,14 +123,14 @@ async function restorable(tx: Database, id: number, version: number): Promise<Ve
   return row
 }
 
-/** Undeletes the house, or changes it if it is in a version that `If-Match` names. */
+/** Brings the house back if it is deleted (`If-Match` is then ignored); otherwise changes it under `If-Match`. */
 async function restore(tx: Database, row: VersionRow, ifMatch: EntityTags | undefined) {
   await markAsRestoring(tx)
   const { id, housing_type } = row
   const house = Object.fromEntries(writableMembers.map((member) => [member, row[member]])) as HousingInput
   const typeIsGone = onViolation(
     'fk_housing_type',
-    () => new Problem(housingKinds['not-restorable'], `Its housing type, ${housing_type}, does not exist any more.`),
+    () => new Problem(housingKinds['not-restorable'], `Its housing type, ${housing_type}, no longer exists.`),
   )
   const current = await findHousing(tx, id)
   const undeleted = current ? undefined : await undeleteHousing(tx, id, house).catch(typeIsGone)

@@ -10,7 +10,9 @@ export const HousingVersion = Type.Object({
   by: Type.Union([Type.String(), Type.Null()], { description: 'Who did it; null while there is no authentication.' }),
   operation: Type.Enum(['created', 'updated', 'deleted', 'restored']),
   changed: Type.Array(Type.Enum(writableMembers), { description: 'The members that differ from the version before.' }),
-  house: Type.Object(Housing.properties, { description: 'The house as it was from then on, or as it was deleted.' }),
+  house: Type.Object(Housing.properties, {
+    description: 'The house after this change; for a deletion, the house before it.',
+  }),
 })
 export type HousingVersion = Static<typeof HousingVersion>
 
