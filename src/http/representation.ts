@@ -37,11 +37,12 @@ declare module 'fastify' {
 
 /** Compresses answers that are large enough, except where a strong ETag names the bytes. */
 export function compressAnswers(app: FastifyInstance): void {
-  app.addHook('onSend', ({ headers, routeOptions }, reply, payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload !== 'string' || payload.length < least || reply.hasHeader('etag')) return done()
-    if (routeOptions.config.compress === false) return done()
+    // Read last: Fastify creates routeOptions at each access.
+    if (request.routeOptions.config.compress === false) return done()
     addVary(reply, 'Accept-Encoding')
-    const encoding = negotiate(headers['accept-encoding'] ?? '', ['br', 'gzip'])
+    const encoding = negotiate(request.headers['accept-encoding'] ?? '', ['br', 'gzip'])
     if (!encoding) return done()
     reply.header('content-encoding', encoding).removeHeader('content-length')
     compressed[encoding](payload).then((bytes) => done(null, bytes), done)

@@ -20,8 +20,9 @@ export async function addVersion1(app: FastifyInstance, dependencies: { db: Data
       unroutedAnswer(app, { notFound: 'Not Found', notAllowed: 'Method Not Allowed' }),
     ),
   })
-  app.addHook('onRequest', ({ raw, routeOptions, url }, _reply, done) => {
-    if (raw.headers['content-type'] !== undefined && speaks(routeOptions.url ?? url)) excuseContentType(raw)
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { raw, url } = request
+    if (raw.headers['content-type'] !== undefined && speaks(request.routeOptions.url ?? url)) excuseContentType(raw)
     done()
   })
   app.declared.tags.push({ name: 'Housing Types', description: 'The kinds of homes (version 1).' })
