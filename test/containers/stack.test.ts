@@ -164,7 +164,7 @@ describe('docker compose --profile test up', () => {
   test('exits with 1 if a test fails', async () => {
     const { folder, compose } = await stack({ CI: 'true' })
     keepOne(folder)
-    appendFileSync(join(folder, 'src/config.test.ts'), "\ntest('no', () => expect(1).toBe(2))\n")
+    appendFileSync(join(folder, 'src/config/config.test.ts'), "\ntest('no', () => expect(1).toBe(2))\n")
     const { code, output } = await compose(...once)
     expect(output).toMatch(/ 2 failed, /)
     expect(code).toBe(1)
@@ -177,7 +177,7 @@ describe('docker compose --profile test up', () => {
     const totals = async () => (await compose('logs', 'tests')).output.match(/\d+ passed, \d+ failed/g) ?? []
     const [first] = await until('the first totals', async () => (await totals()).length === 1 && totals())
     expect(first).toMatch(/^1\d\d passed, 0 failed/)
-    appendFileSync(join(folder, 'src/config.test.ts'), "\ntest('no', () => expect(1).toBe(2))\n")
+    appendFileSync(join(folder, 'src/config/config.test.ts'), "\ntest('no', () => expect(1).toBe(2))\n")
     const [, second] = await until('the next totals', async () => (await totals()).length === 2 && totals())
     expect(second).toMatch(/ 2 failed$/)
   })
@@ -185,7 +185,7 @@ describe('docker compose --profile test up', () => {
   /** Keeps only one test file, to be quick. */
   function keepOne(folder: string) {
     for (const file of readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' }))
-      if (file.endsWith('.test.ts') && file !== 'config.test.ts') rmSync(join(folder, 'src', file))
+      if (file.endsWith('.test.ts') && file !== 'config/config.test.ts') rmSync(join(folder, 'src', file))
   }
 })
 
