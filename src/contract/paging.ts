@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { type TSchema, Type } from 'typebox'
 import { checker, maxInt4 } from './json-schema.ts'
+import { pathOf } from './path.ts'
 import { invalidParameter, type Problem } from './problems.ts'
 
 /** The parameters of every list that is answered in pages. */
@@ -74,7 +75,7 @@ export function sendPage<Page extends { next: string | null }>(
   content: Page,
   { repeated, list = {} }: { repeated: Query; list?: Query },
 ): FastifyReply {
-  const path = reply.request.url.split('?', 1)[0]
+  const path = pathOf(reply.request)
   const links = [`<${path}?${written({ ...list, ...repeated })}>; rel="first"`]
   if (content.next !== null) links.push(`<${path}?${written({ cursor: content.next, ...repeated })}>; rel="next"`)
   return reply.header('link', links.join(', ')).send(content)

@@ -1,22 +1,14 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { ConnectionLost, isGivenUp, isSqlError, NotDone, Overloaded, Unreachable } from '../database/errors.ts'
+import { pathOf } from './path.ts'
 import { type Code, type Kind, kinds } from './problem-kinds.ts'
 
-/** One thing that is wrong with a request: where, and what would be right. */
-export interface ProblemItem {
-  /** JSON Pointer into the body. */
-  pointer?: string
-  /** Name of a parameter. */
-  parameter?: string
-  code: string
-  detail: string
-}
-
 interface Extra {
-  errors?: ProblemItem[]
+  /** The single faults of the request. */
+  errors?: NonNullable<ProblemDocument['errors']>
   /** Members of the problem document besides the standard ones. */
-  members?: { index?: number; current_version?: number }
+  members?: Pick<ProblemDocument, 'index' | 'current_version'>
   /** Headers of the answer. */
   headers?: Record<string, string>
 }
@@ -87,7 +79,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const problem = asProblem(error, request)
   return fail(problem, reply)
     .type('application/problem+json')
-    .send({ ...problemDocument(problem), instance: request.url.split('?')[0], request_id: request.id })
+    .send({ ...problemDocument(problem), instance: pathOf(request), request_id: request.id })
 }
 
 /** Sets status and headers of a failing answer; the caller sends the body. */

@@ -64,12 +64,11 @@ export type HousingPatch = Static<typeof HousingPatch>
 
 /** The house as it is stored: without spaces at the ends, the postal code in canonical form. */
 export function asStored<House extends HousingPatch>(house: House): House {
-  const { postal_code } = house
-  const stored = Object.entries(house).map(([name, value]) => [
+  const stored = Object.entries<string>(house).map(([name, value]) => [
     name,
-    typeof value === 'string' ? trimmed(value) : value,
+    name === 'postal_code' ? canonical(value) : trimmed(value),
   ])
-  return { ...Object.fromEntries(stored), ...(postal_code !== undefined && { postal_code: canonical(postal_code) }) }
+  return Object.fromEntries(stored)
 }
 
 export const HousingId = Type.Object({ id: PositiveInteger('The id of a house.', 17) })

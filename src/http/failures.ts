@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { pathOf } from '../contract/path.ts'
 import { Problem, sendProblem } from '../contract/problems.ts'
 
 /** The form of failing answers for some paths. */
@@ -50,8 +51,6 @@ export const unroutedAnswer =
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
     throw new Problem('method-not-allowed', words.notAllowed, { headers: { allow } })
   }
-
-export const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] as string
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export const methodsOf = (app: FastifyInstance, url: string) =>

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { type Dialect, methodsOf, pathOf } from '../http/failures.ts'
+import { pathOf } from '../contract/path.ts'
+import { type Dialect, methodsOf } from '../http/failures.ts'
 
 /**
  * The predecessor's rule: a path that matches a route except for its trailing slash is redirected there, whatever the
