@@ -15,7 +15,7 @@ import { addVersion1 } from './v1/version1.ts'
 
 /** What the process hands to the API. */
 export interface ServerOptions extends AppOptions {
-  database: Pick<OpenDatabase, 'db' | 'takesWrites' | 'listen'>
+  database: Pick<OpenDatabase, 'db' | 'findTrouble' | 'listen'>
   readiness: Readiness
   version: string
 }
@@ -23,14 +23,14 @@ export interface ServerOptions extends AppOptions {
 /** The API's table of contents. */
 export async function createServer({ database, readiness, version, ...options }: ServerOptions) {
   const app = createApp({ ...options, readiness })
-  const { db, takesWrites, listen } = database
+  const { db, findTrouble, listen } = database
   const types = new HousingTypes(
     db,
     listen('housing_types', (line) => options.log.info(line)),
   )
 
   await serveDocs(app, version)
-  await app.register(health, { takesWrites, readiness })
+  await app.register(health, { findTrouble, readiness })
   await app.register(problemPages)
   await app.register(greeting)
   await app.register(version2, { prefix: '/api/v2', db, types })

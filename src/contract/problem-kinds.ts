@@ -61,6 +61,11 @@ export const kinds = kindsOf({
     'A request with this key is still in progress',
     'Another request with the same `Idempotency-Key` has not been answered yet. Repeat this request after `Retry-After` seconds: it then gets the answer to the first one, and nothing is done twice.',
   ],
+  conflict: [
+    409,
+    'The database rejects a conflict',
+    'A constraint of this database, besides those of this API, forbids the combination with other data. `detail` names it. Nothing was changed.',
+  ],
   'precondition-failed': [
     412,
     'The precondition does not hold',
@@ -84,6 +89,11 @@ export const kinds = kindsOf({
     'This `Idempotency-Key` came with another request within the last 24 hours: another method, path, query, body or `If-Match`. Use a new key, such as a UUID, for each new request; reuse a key only to repeat the same request.',
   ],
   'invalid-path': [422, 'The path is invalid', 'Nothing can be created at this path. `errors` says what is expected.'],
+  rejected: [
+    422,
+    'The database rejects a value',
+    'A constraint or a trigger of this database, besides those of this API, forbids a value. `detail` names it. Nothing was changed.',
+  ],
   'precondition-required': [
     428,
     'A precondition is required',
@@ -117,7 +127,17 @@ export const kinds = kindsOf({
   'storage-full': [
     503,
     'The database has no room left',
-    'The disk of the database is full: reading works, writing does not. Nothing was changed. The operator must free space; try again later.',
+    'The disk of the database is full, or all ids are used: reading works, writing does not. Nothing was changed. The operator must make room; try again later.',
+  ],
+  'storage-damaged': [
+    503,
+    'The storage of the database is damaged',
+    'The database cannot read or write a part of its storage. Nothing was changed. The operator must repair it; other data may be readable.',
+  ],
+  'schema-mismatch': [
+    503,
+    'The schema of the database is not as expected',
+    'A table, a column or a permission that this release needs is missing. Nothing was changed. The operator must correct the schema; try again later.',
   ],
   timeout: [
     504,

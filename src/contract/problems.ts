@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { ConnectionLost, isGivenUp, isSqlError, NotDone, Overloaded, Unreachable } from '../database/errors.ts'
+import { failureOf } from './database-problems.ts'
 import { pathOf } from './path.ts'
 import { type Code, type Kind, kinds } from './problem-kinds.ts'
 
@@ -108,34 +108,8 @@ export function asProblem(error: unknown, request: FastifyRequest): Problem {
 const soon = { headers: { 'retry-after': '1' } }
 
 function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undefined {
-  if (error instanceof Unreachable)
-    return new Problem('unavailable', 'The database cannot be reached at the moment. Try again soon.', soon)
-  if (error instanceof NotDone)
-    return new Problem(
-      'unavailable',
-      'The database cannot do this at the moment; nothing was changed. Try again soon.',
-      soon,
-    )
-  if (isSqlError(error) && error.code === '53100')
-    return new Problem('storage-full', 'The disk of the database is full: reading works, writing does not.', soon)
-  if (isSqlError(error) && /^(53|55P03)/.test(error.code))
-    return new Problem('unavailable', 'The database is busy; nothing was changed. Try again soon.', soon)
-  if (isGivenUp(error))
-    return new Problem('unavailable', 'Concurrent changes kept conflicting; nothing was changed. Try again soon.', soon)
-  if (error instanceof Overloaded)
-    return new Problem('unavailable', 'Too many requests are waiting for the database. Try again soon.', soon)
-  if (isSqlError(error) && error.code === '57014')
-    return new Problem('timeout', 'The database took too long; nothing was changed.')
-  if (!(error instanceof ConnectionLost)) return undefined
-  if (method !== 'GET' && method !== 'HEAD')
-    return new Problem(
-      'outcome-unknown',
-      'The connection to the database was lost before it confirmed the write. If the request had an Idempotency-Key, repeat it unchanged. Otherwise check whether it took effect before you repeat it.',
-      soon,
-    )
-  return error.timedOut
-    ? new Problem('timeout', 'The database did not answer in time.')
-    : new Problem('unavailable', 'The connection to the database was lost. Try again soon.', soon)
+  const failure = failureOf(error, method)
+  return failure && new Problem(...failure, kinds[failure[0]].status === 503 ? soon : {})
 }
 
 /** Names the accepted media types in the sentence, and in Accept-Patch or Accept-Post. */

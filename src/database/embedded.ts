@@ -3,12 +3,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import pg from 'pg'
 import { root } from '../root.ts'
-import { type Admit, isPrimary, kyselyOver, type OpenDatabase } from './database.ts'
+import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { type ClaimedFolder, claimFolder, damaged, fileSystemRefusal, unopened } from './embedded-folder.ts'
 import { EmbeddedStream } from './embedded-stream.ts'
 import { reason } from './errors.ts'
 import { Notices } from './listen.ts'
 import { reliable } from './pool.ts'
+import { setSession } from './session.ts'
+import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
 
 /**
@@ -36,7 +38,7 @@ async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit)
     stream: () => new EmbeddedStream(lite),
     user: 'postgres',
     database: 'postgres',
-    options: '-c TimeZone=UTC',
+    onConnect: setSession,
     types: typeParsers,
     max: 1,
     idleTimeoutMillis: 0,
@@ -48,7 +50,7 @@ async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit)
   return {
     db,
     where: `embedded Postgres in ${folder}`,
-    takesWrites: () => isPrimary(connections),
+    findTrouble: () => findTrouble(connections, { pool: connections, db }),
     async withClient(use) {
       const client = await pool.connect()
       try {

@@ -21,6 +21,13 @@ export class QueryTimeout extends Error {
   }
 }
 
+/** Postgres carried the statement out, but this program cannot read a value of its answer. */
+export class UnreadableValue extends Error {
+  constructor(cause: unknown) {
+    super(`A value of the answer cannot be read: ${reason(cause)}`, { cause })
+  }
+}
+
 /** The connection was lost, or timed out, after the statement was sent: it may or may not have taken effect. */
 export class ConnectionLost extends Error {
   readonly timedOut: boolean
@@ -43,6 +50,7 @@ export interface SqlError extends Error {
   code: string
   severity: string
   constraint?: string
+  column?: string
   position?: string
 }
 
@@ -56,6 +64,13 @@ export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300|55
 
 /** Whether Postgres gave a transaction up in favour of others; the whole transaction may be tried again. */
 export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error) && /^40(001|P01)$/.test(error.code)
+
+/** Whether the schema is not as this release expects: something is missing, has another form, or may not be used. */
+export const isOfSchema = (error: unknown): error is SqlError => isSqlError(error) && /^(42|3F)/.test(error.code)
+
+/** Whether the database has no room left for data, or cannot read what it stored. */
+export const isOfStorage = (error: unknown): error is SqlError =>
+  isSqlError(error) && /^(53100|58|XX00[12])/.test(error.code)
 
 /** Whether Postgres, or the network to it, hangs; the next statement would wait just as long. */
 export const isStuck = (error: unknown): boolean =>

@@ -1,6 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { PostgresPool } from 'kysely'
 import type pg from 'pg'
-import { ConnectionLost, isSqlError, NotDone, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
+import {
+  ConnectionLost,
+  isOfSchema,
+  isOfStorage,
+  isSqlError,
+  NotDone,
+  Overloaded,
+  QueryTimeout,
+  Unreachable,
+  UnreadableValue,
+} from './errors.ts'
 
 /**
  * After these SQLSTATEs a statement had no effect: how often it may be repeated, and whether over another connection.
@@ -11,26 +22,43 @@ const withoutEffect: Record<string, { repetitions: number; replaces: boolean }> 
   '25006': { repetitions: 1, replaces: true }, // the server has become a standby
   '26000': { repetitions: 10, replaces: true }, // its prepared statement is gone, likely on other connections too
   '0A000': { repetitions: 10, replaces: true }, // its prepared statement has other columns by now
+  '57P05': { repetitions: 10, replaces: true }, // the server ended the idle session, likely other ones too
 }
 
-/** The classes of SQLSTATE after which a connection is unusable: 08 connection, 57P shutdown. */
-const fatal = /^(08|57P)/
+/** The SQLSTATEs after which a connection is unusable: 08 connection, 57P shutdown, 25P03 and 25P04 its time is over. */
+const fatal = /^(08|57P|25P0[34])/
 
 /** The most callers that may wait for a connection. */
 const maxWaiting = 1000
 
-/** Sends one statement, for the first time or as a repetition. */
-type Ask = (text: string, values: readonly unknown[], repetition?: number) => Promise<pg.QueryResult>
+/** How long the pool makes do with fewer connections after the server refused another one, in milliseconds. */
+const makeDo = 5000
+
+interface Statement {
+  text: string
+  values: readonly unknown[]
+}
+
+/** Sends one statement by itself. */
+type Ask = (text: string, values?: readonly unknown[]) => Promise<pg.QueryResult>
+
+/** Sends it for the first time or as a repetition, with an answer expected before then (a time of `performance.now()`). */
+type Attempt = (statement: Statement, until: number, repetition?: number) => Promise<pg.QueryResult>
 
 /** A pool for Kysely; `ask` sends one statement by itself. */
 export interface ReliablePool extends PostgresPool {
   ask: Ask
+  /** The last statements that Postgres rejected for a reason that may concern every caller. */
+  rejected: { schema?: Statement | undefined; storage?: Statement | undefined }
 }
 
 interface Options {
   /** Names of the statements that each connection shall prepare, by their text. */
   names?: ReadonlyMap<string, string>
-  /** How long an answer is waited for, in milliseconds. */
+  /**
+   * How long a caller waits at most, in milliseconds: for a connection and for the answers to all that it sends over it,
+   * repetitions included.
+   */
   deadline?: number
 }
 
@@ -39,55 +67,103 @@ interface Options {
  * repeated where that is safe: over another connection if it only reads or had no effect, over the same one after a
  * deadlock or a serialization failure.
  */
-export function reliable(pool: pg.Pool, options: Options = {}): ReliablePool {
+export function reliable(pool: pg.Pool, { names, deadline = Number.POSITIVE_INFINITY }: Options = {}): ReliablePool {
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
-  const connect = async () => {
+  const rejected: ReliablePool['rejected'] = {}
+  const checkOut = checkOutOf(pool)
+  const connect = async (until: number) => {
     if (pool.waitingCount >= maxWaiting) throw new Overloaded()
-    const client = await pool.connect().catch((error) => {
-      throw new Unreachable(error)
-    })
-    return connections.get(client) as Connection
+    const connection = connections.get(await checkOut()) as Connection
+    connection.answerBefore(until)
+    return connection
   }
-  const ask: Ask = async (text, values, repetition = 0) => {
-    const { query, release } = await connect()
-    return query(text, values, repetition).finally(release)
+  const attempt: Attempt = async (statement, until, repetition) => {
+    const { send, release } = await connect(until)
+    return send(statement, repetition).finally(release)
   }
   pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
   pool.on('connect', (client) => {
     client.on('error', () => {}) // one in use: its query rejects
-    connections.set(client, connectionOver(client, options, ask))
+    connections.set(client, connectionOver(client, { names, deadline, rejected, attempt }))
   })
   return {
-    connect: connect as unknown as PostgresPool['connect'],
+    connect: (() => connect(performance.now() + deadline)) as unknown as PostgresPool['connect'],
     end: async () => void (pool.ending || (await pool.end())),
-    ask,
+    ask: (text, values = []) => attempt({ text, values }, performance.now() + deadline),
+    rejected,
+  }
+}
+
+/**
+ * Checks a connection out. Where the server grants no further one, the caller waits for one of those that the pool has,
+ * or for a second until the server grants one.
+ */
+function checkOutOf(pool: pg.Pool): () => Promise<pg.PoolClient> {
+  const { max } = pool.options
+  let growing: NodeJS.Timeout | undefined
+  return async () => {
+    const patience = performance.now() + 1000
+    for (;;) {
+      try {
+        return await pool.connect()
+      } catch (error) {
+        const isRefused = isSqlError(error) && error.code === '53300'
+        if (!isRefused || performance.now() > patience) throw new Unreachable(error)
+        pool.options.max = Math.max(1, pool.totalCount)
+        clearTimeout(growing)
+        growing = setTimeout(() => (pool.options.max = max), makeDo).unref()
+        if (pool.totalCount === 0) await sleep(50)
+      }
+    }
   }
 }
 
 type Connection = ReturnType<typeof connectionOver>
 
-function connectionOver(client: pg.PoolClient, { names, deadline }: Options, askAnother: Ask) {
+interface Surroundings {
+  names: Options['names']
+  deadline: number
+  rejected: ReliablePool['rejected']
+  /** Sends a statement over another connection. */
+  attempt: Attempt
+}
+
+function connectionOver(client: pg.PoolClient, { names, deadline, rejected, attempt }: Surroundings) {
   let loss: Fate['loss']
+  let until = Number.POSITIVE_INFINITY
   let statements = 0
   let isReleased = false
-  const query: Ask = async (text, values, repetition = 0) => {
+
+  const send = async ({ text, values }: Statement, repetition = 0): Promise<pg.QueryResult> => {
     if (loss) throw loss // a ROLLBACK would only wait for a dead connection
+    const remaining = until - performance.now()
+    if (remaining <= 0) {
+      loss = new NotDone(new QueryTimeout(deadline))
+      throw loss
+    }
     statements += 1
     try {
-      return await answer(client, { name: names?.get(text), text, values: values as unknown[] }, deadline)
+      const query = { name: names?.get(text), text, values: values as unknown[] }
+      return await answer(client, query, remaining, () => new QueryTimeout(deadline))
     } catch (error) {
+      if (isOfSchema(error)) rejected.schema = { text, values }
+      if (isOfStorage(error)) rejected.storage = { text, values }
       const fate = fateOf(error, text)
       loss = fate.loss
       if (statements > 1 || repetition >= fate.repetitions) throw loss ?? error
       statements = 0
-      if (!loss) return query(text, values, repetition + 1)
+      if (!loss) return send({ text, values }, repetition + 1)
       client.release(loss) // before waiting for another one
       isReleased = true
-      return askAnother(text, values, repetition + 1)
+      return attempt({ text, values }, until, repetition + 1)
     }
   }
   return {
-    query,
+    send,
+    query: (text: string, values: readonly unknown[]) => send({ text, values }),
+    answerBefore(time: number) {
+      until = time
+    },
     release() {
       if (!isReleased) client.release(loss)
       statements = 0
@@ -104,6 +180,7 @@ interface Fate {
 }
 
 function fateOf(error: unknown, text: string): Fate {
+  if (error instanceof UnreadableValue) return { repetitions: 0 }
   const code = isSqlError(error) ? error.code : undefined
   const isBegin = /^(begin|start transaction)\b/i.test(text) // never repeated: the statements after it must run on the same connection
   const known = code === undefined ? undefined : withoutEffect[code]
@@ -120,9 +197,14 @@ function fateOf(error: unknown, text: string): Fate {
  * Sends one statement. It uses a callback and its own timer, because pg's promises and query_timeout keep each result
  * in memory until the next full garbage collection: they store a closure in a property, which V8 allocates as old.
  */
-function answer(client: pg.PoolClient, query: pg.QueryConfig, deadline: number | undefined): Promise<pg.QueryResult> {
+function answer(
+  client: pg.PoolClient,
+  query: pg.QueryConfig,
+  milliseconds: number,
+  late: () => Error,
+): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {
-    const timer = deadline && setTimeout(() => reject(new QueryTimeout(deadline)), deadline)
+    const timer = Number.isFinite(milliseconds) ? setTimeout(() => reject(late()), milliseconds) : undefined
     void client.query(query, (error, result) => {
       clearTimeout(timer)
       if (error) reject(error)

@@ -1,29 +1,32 @@
 import pg from 'pg'
 import type { ServerSettings } from '../config/database-settings.ts'
-import { type Admit, isPrimary, kyselyOver, type OpenDatabase } from './database.ts'
+import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { isSqlError, Unreachable } from './errors.ts'
 import { gatherFor } from './gather.ts'
 import { Listener } from './listen.ts'
 import { reliable } from './pool.ts'
+import { checkSession, sessionOptions } from './session.ts'
 import { statementNames } from './statement.ts'
+import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
 
 const second = 1000
 
-/** How long an answer is waited for, in milliseconds; after that the connection is given up. */
+/** How long a caller waits, in milliseconds; after that its connection is given up. */
 const queryDeadline = 5 * second
 
 /** A Postgres server, which is not contacted before the first query. */
 export function openPostgres(settings: ServerSettings, admit: Admit): OpenDatabase {
   const pool = reliable(openPool(settings), { names: statementNames, deadline: queryDeadline })
-  const probe = reliable(openPool(settings, { max: 1 }), { deadline: second }) // does not wait behind requests
+  // The probe does not wait behind requests, nor for locks.
+  const probe = reliable(openPool(settings, { max: 1, lock_timeout: second / 10 }), { deadline: second })
   const db = kyselyOver(pool, admit)
   gatherFor(db)
   const listeners: Listener[] = []
   return {
     db,
     where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
-    takesWrites: () => isPrimary(probe),
+    findTrouble: () => findTrouble(probe, { pool, db }),
     async withClient(use) {
       const client = new pg.Client({ ...connection(settings), connectionTimeoutMillis: 5 * second })
       client.on('error', () => {}) // its query rejects
@@ -54,14 +57,15 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
 }
 
 /** A pool of connections; none is made before the first query. */
-export function openPool(settings: ServerSettings, { max = 10 } = {}): pg.Pool {
+export function openPool(settings: ServerSettings, options: pg.PoolConfig = {}): pg.Pool {
   return new pg.Pool({
     ...connection(settings),
     types: typeParsers,
-    max,
+    onConnect: checkSession,
     connectionTimeoutMillis: second,
     statement_timeout: queryDeadline - second / 2, // before the deadline, which costs the connection
     idle_in_transaction_session_timeout: 10 * second,
+    ...options,
   })
 }
 
@@ -83,7 +87,8 @@ function connection({ host, port, user, password, database, sslMode }: ServerSet
     database,
     ssl: sslMode !== 'disable' && { rejectUnauthorized: sslMode === 'verify-full' },
     application_name: 'sample-api',
-    options: '-c TimeZone=UTC',
+    client_encoding: 'UTF8',
+    options: sessionOptions,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10 * second,
   }

@@ -6,6 +6,11 @@ import type { Database } from './tables.ts'
  */
 export const statementNames = new Map<string, string>()
 
+const compilers: ((db: Database) => CompiledQuery)[] = []
+
+/** Every statement that is compiled once. Its parameters are placeholders. */
+export const compiledStatements = (db: Database): CompiledQuery[] => compilers.map((compile) => compile(db))
+
 /** Stands for the value of that name while a statement is compiled. */
 class Parameter {
   readonly name: string
@@ -24,11 +29,16 @@ export function statement<Values extends object, Row>(
   build: (db: Database, values: Values) => CompiledQuery<Row>,
 ): (db: Database, values: Values) => Promise<Row[]> {
   let compiled: CompiledQuery<Row> | undefined
-  return async (db, values) => {
+  const compile = (db: Database) => {
     if (!compiled) {
       compiled = build(db, parameters as Values)
       statementNames.set(compiled.sql, name)
     }
+    return compiled
+  }
+  compilers.push(compile)
+  return async (db, values) => {
+    const compiled = compile(db)
     const bound = compiled.parameters.map((value) =>
       value instanceof Parameter ? values[value.name as keyof Values] : value,
     )

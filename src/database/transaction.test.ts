@@ -18,7 +18,11 @@ test.each([
     begun += 1
     throw error
   }
-  const db = { isTransaction: false, transaction: () => ({ execute }) } as unknown as Database
+  const connection = { transaction: () => ({ execute }) }
+  const db = {
+    isTransaction: false,
+    connection: () => ({ execute: (use: (over: typeof connection) => Promise<void>) => use(connection) }),
+  } as unknown as Database
   await expect(inTransaction(db, async () => {})).rejects.toBe(error)
   expect(begun).toBe(attempts)
 })

@@ -4,17 +4,24 @@ import type { Database } from './tables.ts'
 const retries = 3
 
 /**
- * Runs `work` in a transaction, or in the current one if `db` is one. Repeats it up to three times after a deadlock, a
- * serialization failure, or a NotDone that did not time out.
+ * Runs `work` in a transaction, or in the current one if `db` is one. Repeats it up to three times: after a deadlock or
+ * a serialization failure over the same connection, whose deadline all attempts share; after a NotDone that did not
+ * time out over another one.
  */
 export async function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
   if (db.isTransaction) return work(db)
-  for (let attempt = 0; ; attempt++) {
+  return repeated(
+    () => db.connection().execute((connection) => repeated(() => connection.transaction().execute(work), isGivenUp)),
+    (error) => error instanceof NotDone && !error.timedOut,
+  )
+}
+
+async function repeated<T>(attempt: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
+  for (let repetition = 0; ; repetition++) {
     try {
-      return await db.transaction().execute(work)
+      return await attempt()
     } catch (error) {
-      const mayRepeat = isGivenUp(error) || (error instanceof NotDone && !error.timedOut)
-      if (attempt === retries || !mayRepeat) throw error
+      if (repetition === retries || !mayRepeat(error)) throw error
     }
   }
 }

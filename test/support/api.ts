@@ -77,7 +77,7 @@ export const apiOver = (database: ServerOptions['database'], options: Partial<Se
 /** A database for tests that need no data. */
 export const noDatabase = {
   db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }) as Database,
-  takesWrites: async () => false,
+  findTrouble: async () => ({ database: 'there is none' }),
   listen: () => new Notices(),
 }
 

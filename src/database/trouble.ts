@@ -1,0 +1,67 @@
+import type { Trouble } from './database.ts'
+import { isOfSchema, isOfStorage, reason } from './errors.ts'
+import type { ReliablePool } from './pool.ts'
+import { compiledStatements } from './statement.ts'
+import type { Database } from './tables.ts'
+
+interface Requests {
+  /** The pool that requests use. */
+  pool: ReliablePool
+  db: Database
+}
+
+/**
+ * Asks over `probe`: whether Postgres answers and takes writes; whether it can plan the statements of this program, so
+ * that the schema is as expected; and whether what it rejected before, for want of room or because of damage, works now.
+ * A session with a standby is replaced, as it may stay one.
+ */
+export async function findTrouble(probe: ReliablePool, requests: Requests): Promise<Trouble> {
+  const late = new Promise<string>((resolve) => setTimeout(resolve, 1000, 'it did not answer within a second').unref())
+  const standby = await Promise.race([probe.ask(rejectReadOnly).then(nothing, reason), late])
+  if (standby !== undefined) return { database: standby }
+  return {
+    schema: await Promise.race([mismatch(probe, requests), late.then(nothing)]),
+    database: await Promise.race([storageFault(probe, requests), late]),
+  }
+}
+
+const nothing = () => undefined
+
+const rejectReadOnly = `do $$ begin
+  if current_setting('transaction_read_only')::boolean then raise read_only_sql_transaction; end if;
+end $$`
+
+/** Why Postgres cannot plan a statement: a table or column is missing, has another form, or may not be used. */
+async function mismatch(probe: ReliablePool, { pool, db }: Requests): Promise<string | undefined> {
+  const last = pool.rejected.schema
+  const statements = compiledStatements(db).map(({ sql, parameters }) => ({
+    text: sql,
+    values: parameters.map(() => null),
+  }))
+  for (const { text, values } of last ? [last, ...statements] : statements)
+    try {
+      await probe.ask(`explain ${text}`, values)
+    } catch (error) {
+      if (isOfSchema(error)) return error.message
+    }
+  if (pool.rejected.schema === last) pool.rejected.schema = undefined
+  return undefined
+}
+
+/** Why the statement that failed for want of room or because of damage still fails. It is tried and rolled back. */
+async function storageFault(probe: ReliablePool, { pool }: Requests): Promise<string | undefined> {
+  const last = pool.rejected.storage
+  if (!last) return undefined
+  const connection = await probe.connect()
+  try {
+    await connection.query('begin', [])
+    await connection.query(last.text, last.values)
+  } catch (error) {
+    if (isOfStorage(error)) return error.message
+  } finally {
+    await connection.query('rollback', []).catch(() => {}) // a dead connection has rolled back already
+    connection.release()
+  }
+  if (pool.rejected.storage === last) pool.rejected.storage = undefined
+  return undefined
+}
