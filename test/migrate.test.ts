@@ -188,6 +188,9 @@ describe('a history that disagrees with the files', () => {
   const set = (values: string) => `update housing.flyway_schema_history set ${values} where version = '1.1.0'`
   const add = (values: string) => `insert into housing.flyway_schema_history select max(installed_rank) + 1, ${values},
     'postgres', now(), 1, true from housing.flyway_schema_history`
+  /** Makes the schema one that only this release, named by its newest version, and later ones can serve. */
+  const needsRelease = (version: string) =>
+    `create or replace function housing.oldest_release() returns text language sql as $$ select '${version}' $$`
 
   test.each([
     [
@@ -210,7 +213,7 @@ describe('a history that disagrees with the files', () => {
     ['a missing repeatable', add("null, 'x', 'SQL', 'R__x.sql', 7"), 'R__x.sql was applied, but its file is missing'],
     [
       'a version from the future',
-      add("'99', 'x', 'SQL', 'V99__x.sql', 7"),
+      `${add("'99', 'x', 'SQL', 'V99__x.sql', 7")}; ${needsRelease('98.1')}`,
       'The database is at 99 (V99__x.sql), newer than this release',
     ],
     [
@@ -228,10 +231,20 @@ describe('a history that disagrees with the files', () => {
     expect(await db.state()).toEqual(state)
   })
 
+  test('by a later version is accepted if the schema says that this release can serve it', async () => {
+    await db.migrate()
+    await db.query(add("'99', 'x', 'SQL', 'V99__x.sql', 7"))
+    expect(await db.migrate()).toEqual([])
+    await db.query(needsRelease(newest.version))
+    expect(await db.migrate()).toEqual([])
+    await db.query(needsRelease('99.0.1'))
+    await expect(db.migrate()).rejects.toThrow(/run a newer release, 99\.0\.1 or later\.$/)
+  })
+
   test('in several ways is rejected with all of them at once', async () => {
     await db.migrate()
     await db.query(set("checksum = 7, description = 'x'"))
-    await db.query(add("'99', 'x', 'SQL', 'V99__x.sql', 7"))
+    await db.query(`${add("'99', 'x', 'SQL', 'V99__x.sql', 7")}; ${needsRelease('99')}`)
     const refusal = await db.migrate().catch((error: Error) => error.message.split('\n'))
     expect(refusal).toHaveLength(3)
   })

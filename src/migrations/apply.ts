@@ -3,11 +3,13 @@ import type { ClientBase } from 'pg'
 import { isPassing, isSqlError } from '../database/errors.ts'
 import { type Migration, MigrationError } from './files.ts'
 import {
+  ask,
   compareHistory,
   type HistoryRow,
   isPredecessors,
   predecessor,
   readHistory,
+  readOldestRelease,
   recordHistory,
   type SchemaStatus,
 } from './history.ts'
@@ -19,17 +21,19 @@ const lockKey = '77433578402685'
 
 /** Compares the database with the migrations, changing nothing. Throws a {@link MigrationError} where they disagree. */
 export async function inspectSchema(client: ClientBase, migrations: Migration[]): Promise<SchemaStatus> {
-  const { rows } = await client.query("select to_regclass('housing.flyway_schema_history') is not null as exists")
-  return compareHistory(rows[0].exists ? await readHistory(client) : [], migrations)
+  const [table] = await ask(client, "select to_regclass('housing.flyway_schema_history') is not null as exists")
+  if (!table.exists) return compareHistory([], migrations)
+  return compareHistory(await readHistory(client), migrations, await readOldestRelease(client))
 }
 
 /** Applies what is missing, each script and its row of the history in one transaction, and reports each step. */
 export async function migrate(client: ClientBase, migrations: Migration[], report: Report): Promise<void> {
+  await liftTimeouts(client)
   await lockHistory(client, report)
   try {
     await createHistory(client)
     const history = await readHistory(client)
-    for (const migration of compareHistory(history, migrations).pending) {
+    for (const migration of compareHistory(history, migrations, await readOldestRelease(client)).pending) {
       const row = migration.version === predecessor.version && history.find(isPredecessors)
       if (row) await takeOver(client, row, migration)
       else await apply(client, migration)
@@ -44,13 +48,21 @@ export async function migrate(client: ClientBase, migrations: Migration[], repor
   }
 }
 
+/** The server, the database or the role may limit sessions, but a script on a large table takes minutes. */
+const liftTimeouts = (client: ClientBase) =>
+  ask(
+    client,
+    `select set_config(name, '0', false) from pg_settings where name in (
+      'statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`,
+  )
+
 /** Polls, as Flyway does: a waiting call would hold a snapshot that stalls concurrent index builds. */
 async function lockHistory(client: ClientBase, report: Report): Promise<void> {
   for (let attempt = 0; attempt <= 50; attempt++) {
     if (attempt === 1) report('Another process is migrating this database; waiting until it has finished.')
     if (attempt > 0) await sleep(1000)
-    const { rows } = await client.query('select pg_try_advisory_lock($1) as taken', [lockKey])
-    if (rows[0].taken) return
+    const [lock] = await ask(client, 'select pg_try_advisory_lock($1) as taken', [lockKey])
+    if (lock.taken) return
   }
   throw new MigrationError([
     "Another process has been migrating this database for 50 seconds; nothing was changed here. Start again when it has finished, or find it: `select pid from pg_locks where locktype = 'advisory' and classid = 18028`.",
@@ -147,7 +159,7 @@ async function apply(client: ClientBase, migration: Migration): Promise<void> {
   const { script, sql } = migration
   const begun = performance.now()
   await inTransaction(client, async () => {
-    await client.query(`select set_config('search_path', '"housing",' || current_setting('search_path'), true)`)
+    await client.query('set local search_path = housing, pg_catalog, pg_temp') // no function of a stranger
     await client.query(sql).catch((error) => {
       if (!isSqlError(error) || isPassing(error)) throw error
       const at = error.position ? `, line ${sql.slice(0, Number(error.position)).split('\n').length}` : ''

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientBase } from 'pg'
 import type { Config } from '../config/config.ts'
 import type { OpenDatabase } from '../database/database.ts'
 import { isPassing, isSqlError, reason, Unreachable } from '../database/errors.ts'
 import { inspectSchema, migrate } from './apply.ts'
 import { type Migration, MigrationError } from './files.ts'
-import type { SchemaStatus } from './history.ts'
+import { ask, type SchemaStatus } from './history.ts'
 
 interface Options {
   /** `check` leaves the migrations to another tool. */
@@ -29,6 +30,7 @@ export function bringUpOnce(
 ): Promise<SchemaStatus> {
   return database
     .withClient(async (client) => {
+      await checkEncoding(client)
       const before = await inspectSchema(client, migrations)
       onStatus(before)
       if (before.pending.length === 0 || mode === 'check') return before
@@ -40,6 +42,16 @@ export function bringUpOnce(
     .catch((error) => {
       throw asRefusal(error) ?? error
     })
+}
+
+/** In another encoding than UTF-8 most of the world's addresses cannot be stored, and no upper bound sorts last. */
+async function checkEncoding(client: ClientBase): Promise<void> {
+  const [found] = await ask(client, "select current_setting('server_encoding') as encoding, current_database() as name")
+  const { encoding, name } = found
+  if (encoding !== 'UTF8')
+    throw new DatabaseRefused(
+      `The database ${name} is encoded in ${encoding}; this release needs UTF8. Create another one (create database homes encoding 'UTF8' template template0), and copy the data with pg_dump and psql.`,
+    )
 }
 
 /** Tries until the schema is the expected one. Throws {@link DatabaseRefused}. */

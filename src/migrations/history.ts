@@ -20,8 +20,20 @@ export const predecessor = { version: '1.0.0', checksum: 336439134 }
 export const isPredecessors = (row: HistoryRow): boolean =>
   row.version === predecessor.version && row.checksum === predecessor.checksum && row.success
 
-export const readHistory = async (client: ClientBase): Promise<HistoryRow[]> =>
-  (await client.query('select * from housing.flyway_schema_history order by installed_rank')).rows
+/** Asks for what takes no time, and fails where the network falls silent. Scripts may take as long as they need. */
+export const ask = async (client: ClientBase, text: string, values: unknown[] = []) => {
+  const query = { text, values, query_timeout: 5000 }
+  return (await client.query(query)).rows
+}
+
+export const readHistory = (client: ClientBase): Promise<HistoryRow[]> =>
+  ask(client, 'select * from housing.flyway_schema_history order by installed_rank')
+
+/** The oldest release that can serve the schema, by the newest version of its migrations; null before V1.7.0. */
+export async function readOldestRelease(client: ClientBase): Promise<string | null> {
+  const [known] = await ask(client, "select to_regprocedure('housing.oldest_release()') is not null as exists")
+  return known.exists ? (await ask(client, 'select housing.oldest_release() as version'))[0].version : null
+}
 
 /** Records what was done, by whom, under the next rank (the creation of the schema has rank 0). */
 export async function recordHistory(
@@ -45,10 +57,14 @@ export interface SchemaStatus {
 }
 
 /**
- * Validates like Flyway, but also rejects a schema newer than the code.
+ * Validates like Flyway, but also rejects a schema newer than the code, unless its oldest release is not newer.
  * Throws a {@link MigrationError} with all findings. The predecessor's V1.0.0 counts as pending until it is taken over.
  */
-export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaStatus {
+export function compareHistory(
+  history: HistoryRow[],
+  all: Migration[],
+  oldestRelease: string | null = null,
+): SchemaStatus {
   const baseline = history.find(({ type }) => type.endsWith('BASELINE'))?.version ?? null
   const aboveBaseline = ({ version }: { version: string | null }) =>
     baseline === null || version === null || compareVersions(version, baseline) > 0
@@ -70,9 +86,10 @@ export function compareHistory(history: HistoryRow[], all: Migration[]): SchemaS
         `${migration.script} was never applied, though the database is at ${found}: give it a higher version.`,
       )
   }
-  if (found !== null && compareVersions(found, newest) > 0)
+  const mayServe = oldestRelease !== null && compareVersions(oldestRelease, newest) <= 0
+  if (found !== null && compareVersions(found, newest) > 0 && !mayServe)
     findings.push(
-      `The database is at ${found} (${history.find(isSameVersion({ version: found }))?.script}), newer than this release, which ends at ${newest}: run a newer release.`,
+      `The database is at ${found} (${history.find(isSameVersion({ version: found }))?.script}), newer than this release, which ends at ${newest}: run a newer release${oldestRelease === null ? '' : `, ${oldestRelease} or later`}.`,
     )
   for (const row of applied)
     if (!migrations.some(isSameVersion(row)) && (row.version === null || compareVersions(row.version, newest) < 0))
