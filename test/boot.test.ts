@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ownDatabase, ownFolder } from './support/api.ts'
+import { embedded, onServer } from './support/places.ts'
 import { freePort, guarded, startPostgres } from './support/postgres.ts'
 import { run, serve, start } from './support/program.ts'
 import { startProxy } from './support/proxy.ts'
@@ -16,24 +16,6 @@ vi.setConfig({ testTimeout: 120_000 })
 const server = await startPostgres()
 const serverPort = new URL(server.url).port
 afterAll(() => server.stop())
-
-/** Settings for a new database, and a function to query it; it is dropped at the end of the test. */
-async function onServer() {
-  const { url, drop } = await ownDatabase()
-  const query = async (sql: string) => {
-    const client = new pg.Client(url)
-    await client.connect()
-    return client.query(sql).finally(() => client.end())
-  }
-  onTestFinished(drop)
-  return { env: { DATABASE_URL: url }, query }
-}
-
-async function embedded() {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  return { env: { DATA_DIR: settings.folder }, folder: settings.folder }
-}
 
 const body = JSON.stringify({
   ...{ address: '735', street: 'Broughton Street', city: 'Victoria' },

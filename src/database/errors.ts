@@ -72,6 +72,9 @@ export const isOfSchema = (error: unknown): error is SqlError => isSqlError(erro
 export const isOfStorage = (error: unknown): error is SqlError =>
   isSqlError(error) && /^(53100|58|XX00[12])/.test(error.code)
 
+/** Whether a text is not a point in time that exists. */
+export const isInvalidTime = (error: unknown): boolean => isSqlError(error) && /^2200[78]$/.test(error.code)
+
 /** Whether Postgres, or the network to it, hangs; the next statement would wait just as long. */
 export const isStuck = (error: unknown): boolean =>
   error instanceof Unreachable ||

@@ -28,7 +28,11 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
     findTrouble: () => findTrouble(probe, { pool, db }),
     async withClient(use) {
-      const client = new pg.Client({ ...connection(settings), connectionTimeoutMillis: 5 * second })
+      const client = new pg.Client({
+        ...connection(settings),
+        options: `${sessionOptions} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0`,
+        connectionTimeoutMillis: 5 * second,
+      })
       client.on('error', () => {}) // its query rejects
       try {
         await client.connect().catch((error) => {

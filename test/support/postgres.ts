@@ -10,6 +10,8 @@ const nobody = 65534
 
 export interface PostgresServer {
   url: string
+  /** The folder of its data. */
+  data: string
   /** Stops it as a power failure would. */
   crash: () => Promise<void>
   /** Starts it again on the same port, with the same data. */
@@ -87,6 +89,7 @@ export async function startPostgres({ fsync = 'off' } = {}): Promise<PostgresSer
   await start()
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    data,
     start,
     crash: () => end('SIGQUIT'),
     async stop() {

@@ -17,11 +17,13 @@ type Cursor = Static<typeof Cursor>
 const matchesCursor = checker(Cursor)
 const isId = checker(Type.Integer({ minimum: -maxInt4 - 1, maximum: maxInt4 }))
 const isStoredText = checker(Type.String({ pattern: '^[^\\u0000\\uD800-\\uDFFF]{0,50}$' }))
+/** As Postgres writes it; earlier cursors have RFC 3339. Postgres itself rejects a time such as 30 February. */
+const storedTime = '^(-?infinity|\\d{4,6}-\\d\\d-\\d\\d[ T]\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,6})?(Z|\\+00)( BC)?)$'
 const isKey = {
   id: isId,
   city: isStoredText,
   postal_code: isStoredText,
-  updated_at: checker(Type.String({ format: 'date-time', pattern: 'Z$' })),
+  updated_at: checker(Type.String({ pattern: storedTime })),
 }
 
 /** Whether it is a cursor whose position fits its sort. */

@@ -164,6 +164,8 @@ test('a cursor that is damaged, or belongs to another list, is a 400', async () 
     { ...parts, after: ['\0', 2] },
     { ...parts, sort: 'updated_at' },
     { ...parts, sort: 'updated_at', after: ['2026-11-22T18:03:11+23:59', 2] },
+    { ...parts, sort: 'updated_at', after: ['2026-02-30 18:03:11+00', 2] },
+    { ...parts, sort: 'updated_at', after: ['999999-01-01 18:03:11+00', 2] },
     { ...parts, sort: 'id' },
     { ...parts, filters: { city: '\0' } },
     { ...parts, filters: { colour: 'red' } },

@@ -1,10 +1,11 @@
 import type { FastifyReply } from 'fastify'
-import { pageOf, sendPage } from '../../contract/paging.ts'
+import { invalidCursor, pageOf, sendPage } from '../../contract/paging.ts'
 import { invalidParameter } from '../../contract/problems.ts'
+import { isInvalidTime } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import type { HousingRow } from '../queries.ts'
 import { type Position, requestedList } from './cursor.ts'
-import { countHousing, listHousing, resolveFilters } from './queries.ts'
+import { countHousing, type ListedHousing, listHousing, resolveFilters } from './queries.ts'
 import { type HousingPage, keyOf, type ListQuery, type Sort } from './schemas.ts'
 
 /** Answers the page that a query asks for. */
@@ -14,16 +15,20 @@ export async function sendHousingPage(db: Database, query: ListQuery, reply: Fas
   const condition = await resolveFilters(db, filters)
   if (condition.words?.length === 0) throw noWords()
 
-  const rows = await listHousing(db, { condition, sort, limit: limit + 1, ...(after && { after }) })
+  const rows = await listHousing(db, { condition, sort, limit: limit + 1, ...(after && { after }) }).catch((error) => {
+    throw isInvalidTime(error) ? invalidCursor('has a time that does not exist: send `next` unchanged.') : error
+  })
   const { items, next } = pageOf(rows, limit, (last) => ({ sort, filters, after: positionOf(last, sort) }))
   const total = count && { total: await countHousing(db, condition) }
   const page: HousingPage = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }
   return sendPage(reply, page, { repeated: { limit, count, fields }, list: { ...filters, sort } })
 }
 
-function positionOf(house: HousingRow, sort: Sort): Position {
+/** The stored time, as RFC 3339 cannot express every time that Postgres can hold. */
+function positionOf({ stored_time, ...house }: ListedHousing, sort: Sort): Position {
   const key = keyOf(sort)
-  return key === 'id' ? [house.id] : [house[key], house.id]
+  if (key === 'id') return [house.id]
+  return [(key === 'updated_at' && stored_time) || house[key], house.id]
 }
 
 const only = (fields: string, house: HousingRow): Partial<HousingRow> =>

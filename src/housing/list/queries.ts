@@ -4,7 +4,7 @@ import { inUtc } from '../../contract/time.ts'
 import type { Database } from '../../database/tables.ts'
 import { findHousingByPostalCode } from '../gathered.ts'
 import { canonical } from '../postal-code.ts'
-import { houses } from '../queries.ts'
+import { type HousingRow, houses } from '../queries.ts'
 import type { Position } from './cursor.ts'
 import { type FilterName, type Filters, keyOf, type Sort } from './schemas.ts'
 
@@ -62,14 +62,19 @@ interface List {
   after?: Position
 }
 
+/** A house, with the text of `updated_at` in Postgres if the list is in its order. */
+export type ListedHousing = HousingRow & { stored_time?: string }
+
 /** The houses for which the condition holds, from the beginning or after a position. */
-export function listHousing(db: Database, { condition, sort, limit, after }: List) {
+export function listHousing(db: Database, { condition, sort, limit, after }: List): Promise<ListedHousing[]> {
   const postalCode = onlyCode(condition.filters)
   if (postalCode !== undefined && sort === 'id' && !after) return findHousingByPostalCode(db, { postalCode, limit })
   const direction = sort.startsWith('-') ? 'desc' : 'asc'
   const key = keys[keyOf(sort)]
   const position = key ? sql`${key}, h.id` : sql`h.id`
-  let query = houses(db).where((eb) => eb.and(all(condition)))
+  let query = houses(db)
+    .$if(keyOf(sort) === 'updated_at', (list) => list.select(sql<string>`h.updated_at::text`.as('stored_time')))
+    .where((eb) => eb.and(all(condition)))
   if (after)
     query = query.where(sql<SqlBool>`(${position}) ${sql.raw(direction === 'desc' ? '<' : '>')} (${sql.join(after)})`)
   if (key) query = query.orderBy(key, direction)

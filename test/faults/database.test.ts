@@ -1,0 +1,278 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { library } from '../support/http.ts'
+import { embedded, onServer } from '../support/places.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { run, serve } from '../support/program.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+/** What clients and probes do with a program that serves at this URL. */
+function api(url: string) {
+  const send = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const answer = await fetch(url + path, {
+      method,
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    return { status: answer.status, ...(text && { body: JSON.parse(text) }) }
+  }
+  return {
+    send,
+    post: (house: object = library) => send('POST', '/api/v2/housing', house),
+    patch: (change: object, id = 1) => send('PATCH', `/api/v2/housing/${id}`, change, { 'if-match': '*' }),
+    list: (query = '') => send('GET', `/api/v2/housing${query}`),
+    ready: async () => (await send('GET', '/readyz')).status,
+    alive: async () => (await send('GET', '/livez')).status,
+  }
+}
+
+/** The program on a new database, on which these statements were run before; and a way to run more. */
+async function onDatabase(before = (_name: string): string => '', env: Record<string, string> = {}) {
+  const place = await onServer()
+  const name = new URL(place.env.DATABASE_URL).pathname.slice(1)
+  await place.query(before(name))
+  const program = await serve({ env: { ...place.env, ...env } })
+  return { ...place, ...program, ...api(program.url), name }
+}
+
+/** A role of its own that may do everything in its database; it is dropped at the end of the test. */
+async function withRole(options: string) {
+  const place = await onServer()
+  const database = new URL(place.env.DATABASE_URL)
+  const name = `role_of_${database.pathname.slice(1)}`
+  await place.query(`create role ${name} login; grant create on database ${database.pathname.slice(1)} to ${name};
+    alter database ${database.pathname.slice(1)} owner to ${name}; ${options.replaceAll('$role', name)}`)
+  // Tests end in reverse order: this runs before the database is dropped.
+  onTestFinished(async () => {
+    await place.query(`reassign owned by ${name} to postgres; drop owned by ${name}; drop role ${name}`)
+  })
+  database.username = name
+  return { query: place.query, name, env: { DATABASE_URL: database.href } }
+}
+
+const storesAndReads = async ({ post, list, patch, ready }: ReturnType<typeof api>) => {
+  expect(await post()).toMatchObject({ status: 201, body: { created_at: expect.stringMatching(/^20\d\d-.*Z$/) } })
+  expect(await patch({ city: 'Esquimalt' })).toMatchObject({ status: 200, body: { version: 2 } })
+  expect(await list('?city=esquimalt')).toMatchObject({ status: 200, body: { items: [{ id: 1 }] } })
+  expect(await ready()).toBe(200)
+}
+
+describe('what the database, the role or the environment sets does not change an outcome', () => {
+  test.each([
+    "datestyle = 'SQL, DMY'",
+    "datestyle = 'German'",
+    "timezone = 'America/Vancouver'",
+    "search_path = ''",
+    'search_path = nowhere, public',
+    'default_transaction_isolation = serializable',
+    'client_encoding = latin1',
+    'statement_timeout = 1', // a migration takes longer
+    'idle_in_transaction_session_timeout = 1',
+    "bytea_output = 'escape'",
+  ])('%s', async (setting) => {
+    await storesAndReads(await onDatabase((name) => `alter database ${name} set ${setting}`))
+  })
+
+  test('the variables of libpq', async () => {
+    const variables = {
+      ...{ PGSSLMODE: 'require', PGHOST: '203.0.113.1', PGPORT: '1', PGUSER: 'nobody', PGPASSWORD: 'x' },
+      ...{ PGDATABASE: 'nowhere', PGOPTIONS: '-c search_path=nowhere', PGBINARY: '1', PGREPLICATION: 'database' },
+      ...{ PGSSLNEGOTIATION: 'direct', PGCLIENT_ENCODING: 'LATIN1', PGCONNECT_TIMEOUT: '1', PGAPPNAME: 'x' },
+    }
+    const { env } = await embedded()
+    await storesAndReads(api((await serve({ env: { ...env, ...variables } })).url))
+    await storesAndReads(await onDatabase(undefined, variables))
+  })
+
+  test('functions of others with the names of those of Postgres', async () => {
+    const { query, ...program } = await onDatabase(
+      () => `
+        create function public.lower(varchar) returns text language plpgsql immutable as $$
+          begin raise 'the wrong function'; end $$;
+        create function public.to_tsvector(regconfig, varchar) returns tsvector language plpgsql immutable as $$
+          begin raise 'the wrong function'; end $$;
+        create function public.now() returns timestamptz language plpgsql as $$
+          begin raise 'the wrong function'; end $$`,
+    )
+    await storesAndReads(program)
+    const paths = ['?street=brough', '?q=victoria', '/1', '/1/versions', '/1?as_of=2026-01-01T00:00:00Z']
+    for (const path of paths) expect((await program.list(path)).status, path).toBeLessThan(500)
+    const { rows } = await query("select count(*)::int as n from pg_indexes where indexdef like '%public.%'")
+    expect(rows).toEqual([{ n: 0 }])
+  })
+})
+
+test('every time that Postgres can hold has a well-formed answer, and each such row its place in the list', async () => {
+  const times = ['-infinity', '4714-11-24 00:00:00+00 BC', '0044-03-15 BC', '0001-01-01', '10000-01-01', '294276-12-31']
+  const { query, list, ready, send } = await onDatabase()
+  for (const time of [...times, 'infinity'])
+    await query(`insert into housing.housing (address, street, city, postal_code, housing_type_id, created_at, updated_at)
+      values ('1', 'S', 'C', 'V8V 1A1', 1, '${time}', '${time}')`)
+  for (const sort of ['id', 'updated_at', '-updated_at']) {
+    const seen: number[] = []
+    for (let path = `?sort=${sort}&limit=2`; seen.length < 20; ) {
+      const { status, body } = await list(path)
+      expect(status).toBe(200)
+      for (const { id, created_at, updated_at } of body.items) {
+        for (const time of [created_at, updated_at]) expect(Date.parse(time), time).not.toBeNaN()
+        seen.push(id)
+      }
+      if (body.next === null) break
+      path = `?cursor=${body.next}&limit=2`
+    }
+    expect(sort.startsWith('-') ? seen.toReversed() : seen, sort).toEqual([1, 2, 3, 4, 5, 6, 7])
+  }
+  for (const path of ['/1', '/1/versions', '/7', '/7/versions'])
+    expect((await send('GET', `/api/v2/housing${path}`)).status, path).toBe(200)
+  expect(await ready()).toBe(200)
+})
+
+describe('a schema that is not as expected', () => {
+  test.each([
+    ['a renamed column', 'housing.housing rename city to town', 'housing.housing rename town to city'],
+    ['a renamed table', 'housing.housing rename to homes', 'housing.homes rename to housing'],
+    ['a moved table', 'housing.housing set schema public', 'public.housing set schema housing'],
+  ])('%s: 503, not ready, and ready again when it is corrected', async (_what, change, back) => {
+    const { query, post, list, ready, alive } = await onDatabase()
+    expect((await post()).status).toBe(201)
+    await query(`alter table ${change}`)
+    for (const { status, body } of [await post(), await list()])
+      expect({ status, code: body.code }).toEqual({ status: 503, code: 'schema-mismatch' })
+    expect([await ready(), await alive()]).toEqual([503, 200])
+    await query(`alter table ${back}`)
+    expect((await list()).status).toBe(200)
+    expect((await post()).status).toBe(201)
+    expect(await ready()).toBe(200)
+  })
+
+  test('a revoked privilege', async () => {
+    const { query, name, env } = await withRole('')
+    const { post, list, patch, ready } = api((await serve({ env })).url)
+    expect((await post()).status).toBe(201)
+    await query(`alter table housing.housing owner to postgres; grant all on housing.housing to ${name}`)
+    await query(`revoke update on housing.housing from ${name}`)
+    expect(await patch({ city: 'Saanich' })).toMatchObject({ status: 503, body: { code: 'schema-mismatch' } })
+    expect((await list()).status).toBe(200)
+    expect(await ready()).toBe(503)
+    await query(`grant update on housing.housing to ${name}`)
+    expect(await ready()).toBe(200)
+    expect((await patch({ city: 'Saanich' })).status).toBe(200)
+  })
+
+  test('a role that may only read is not ready', async () => {
+    const { env, query } = await onServer()
+    await run({ command: ['migrate'], env })
+    const url = new URL(env.DATABASE_URL)
+    const name = `reader_of_${url.pathname.slice(1)}`
+    await query(`create role ${name} login; grant usage on schema housing to ${name};
+      grant select on all tables in schema housing to ${name}`)
+    onTestFinished(async () => {
+      await query(`drop owned by ${name}; drop role ${name}`)
+    })
+    url.username = name
+    const { post, list, ready } = api((await serve({ env: { DATABASE_URL: url.href, MIGRATE: 'check' } })).url)
+    expect(await ready()).toBe(503)
+    expect((await list()).status).toBe(200)
+    expect(await post()).toMatchObject({ status: 503, body: { code: 'schema-mismatch' } })
+    await query(`grant insert, update, delete on all tables in schema housing to ${name};
+      grant usage on all sequences in schema housing to ${name}`)
+    expect(await ready()).toBe(200)
+    expect((await post()).status).toBe(201)
+  })
+})
+
+describe('limits of the role or the server', () => {
+  test('lock_timeout: 504', async () => {
+    const { connect, post, patch, ready } = await onDatabase(
+      (name) => `alter database ${name} set lock_timeout = '50ms'`,
+    )
+    await post()
+    const other = await connect()
+    await other.query('begin; select from housing.housing where id = 1 for update')
+    expect(await patch({ city: 'Saanich' })).toMatchObject({ status: 504, body: { code: 'timeout' } })
+    expect(await ready()).toBe(200)
+    await other.query('rollback')
+    expect((await patch({ city: 'Saanich' })).status).toBe(200)
+  })
+
+  test('idle_session_timeout: no request notices', async () => {
+    const { post, list, patch } = await onDatabase((name) => `alter database ${name} set idle_session_timeout = '20ms'`)
+    for (let i = 1; i <= 20; i++) {
+      expect((await post()).status).toBe(201)
+      expect((await patch({ city: `${i}` }, i)).status).toBe(200)
+      expect((await list()).status).toBe(200)
+      await new Promise((resolve) => setTimeout(resolve, 19 + (i % 5)))
+    }
+  })
+
+  test('fewer connections than the pool has: requests wait', async () => {
+    const { env } = await withRole('alter role $role connection limit 4')
+    const { post, list } = api((await serve({ env })).url)
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => (i % 3 ? list('?q=victoria') : post())))
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array(40).fill(200), ...Array(20).fill(201)])
+  })
+
+  test('ids that SQL took are passed, and a used-up sequence is named', async () => {
+    const { query, post, send, list } = await onDatabase()
+    await query(`insert into housing.housing (id, address, street, city, postal_code, housing_type_id)
+      values (1, '1', 'S', 'C', 'V8V 1A1', 1), (2, '2', 'S', 'C', 'V8V 1A1', 1)`)
+    expect(await post()).toMatchObject({ status: 201, body: { id: 3 } })
+    await query("select setval('housing.housing_id_seq', 2147483647)")
+    expect(await post()).toMatchObject({ status: 503, body: { code: 'storage-full' } })
+    const { housing_type, ...house } = library
+    expect((await send('POST', '/api/v1/housing/', { ...house, housing_type_id: 1 })).status).toBe(503)
+    expect((await list()).status).toBe(200)
+  })
+})
+
+test('a database in another encoding than UTF-8 is refused, and the message says how to make one that is', async () => {
+  const { env, query } = await onServer()
+  const url = new URL(env.DATABASE_URL)
+  const name = `latin_${url.pathname.slice(6)}`
+  await query(`create database ${name} encoding 'LATIN1' locale 'C' template template0`)
+  onTestFinished(async () => {
+    await query(`drop database ${name} with (force)`)
+  })
+  url.pathname = name
+  for (const command of [['migrate'], []]) {
+    const { code, stderr } = await run({ command, env: { DATABASE_URL: url.href } })
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("encoding 'UTF8' template template0") })
+  }
+})
+
+describe('a damaged page', async () => {
+  const server = await startPostgres()
+  afterAll(() => server.stop())
+
+  test('503, not ready, and ready again when it is repaired', async () => {
+    const program = await serve({ env: { DATABASE_URL: server.url } })
+    const { post, list, ready, alive } = api(program.url)
+    expect((await post()).status).toBe(201)
+    const client = new pg.Client(server.url)
+    await client.connect()
+    const { rows } = await client.query("select pg_relation_filepath('housing.housing') as path")
+    await client.query('checkpoint')
+    await client.end()
+    await server.crash()
+    const file = openSync(join(server.data, rows[0].path), 'r+')
+    writeSync(file, Buffer.alloc(200, 0xa5), 0, 200, 0)
+    closeSync(file)
+    await server.start()
+    await vi.waitFor(async () => expect((await list()).body.code).toBe('storage-damaged'), 20_000)
+    expect(await list()).toMatchObject({ status: 503, body: { code: 'storage-damaged' } })
+    expect([await ready(), await alive()]).toEqual([503, 200])
+    const repair = new pg.Client(server.url)
+    await repair.connect()
+    await repair
+      .query('set zero_damaged_pages = on; select count(*) from housing.housing; vacuum housing.housing')
+      .catch(() => {})
+    await repair.query('truncate housing.housing')
+    await repair.end()
+    expect(await list()).toMatchObject({ status: 200 })
+    expect(await ready()).toBe(200)
+  })
+})
