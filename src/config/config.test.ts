@@ -33,6 +33,7 @@ const server = {
   password: 'postgres',
   database: 'postgres',
   sslMode: 'disable',
+  connections: 10,
 }
 
 describe('without any setting', () => {
@@ -89,6 +90,7 @@ test('each setting sets its value', () => {
     POSTGRES_PASSWORD: ' p@ss:w/o#r?d%41 ',
     POSTGRES_DB: 'homes',
     POSTGRES_SSLMODE: 'verify-full',
+    POSTGRES_POOL: '4',
   }
   expect(readConfig(parts).database).toEqual({
     kind: 'server',
@@ -98,6 +100,7 @@ test('each setting sets its value', () => {
     password: ' p@ss:w/o#r?d%41 ',
     database: 'homes',
     sslMode: 'verify-full',
+    connections: 4,
   })
   const tested = Object.keys({ ...env, ...parts, DATABASE_URL: 'tested below' })
   expect(tested.toSorted()).toEqual(Object.keys(settings).toSorted())
@@ -147,8 +150,9 @@ describe('which database', () => {
     'POSTGRES_PASSWORD',
     'POSTGRES_DB',
     'POSTGRES_SSLMODE',
+    'POSTGRES_POOL',
   ])('%s alone selects a server', (name) => {
-    const value = { POSTGRES_PORT: '5432', POSTGRES_SSLMODE: 'require' }[name] ?? 'given'
+    const value = { POSTGRES_PORT: '5432', POSTGRES_SSLMODE: 'require', POSTGRES_POOL: '4' }[name] ?? 'given'
     expect(readConfig({ [name]: value, DATA_DIR: 'elsewhere' }).database.kind).toBe('server')
   })
 
@@ -168,6 +172,10 @@ describe('which database', () => {
       'DATABASE_URL, POSTGRES_DB, POSTGRES_USER are set: keep either DATABASE_URL or POSTGRES_*.',
     ])
     expect(problems({ DATABASE_URL_FILE: file('url', 'postgres://a'), POSTGRES_DB: 'b' })).toHaveLength(1)
+    expect(readConfig({ DATABASE_URL: 'postgres://', POSTGRES_POOL: '4' }).database).toEqual({
+      ...server,
+      connections: 4,
+    })
   })
 })
 
@@ -228,6 +236,7 @@ describe('DATABASE_URL', () => {
       password: 'p:w',
       database: 'd',
       sslMode: 'require',
+      connections: 10,
     })
     expect(database('postgres://')).toEqual(server)
     expect(database('postgres://u@/d')).toEqual({ ...server, user: 'u', database: 'd' })
@@ -300,6 +309,7 @@ describe('invalid settings', () => {
     ['PORT', '0x10', 'a whole number from 0 to 65535'],
     ['PORT', ' 3000', 'a whole number from 0 to 65535'],
     ['POSTGRES_PORT', '0', 'a whole number from 1 to 65535'],
+    ['POSTGRES_POOL', '0', 'a whole number from 1 to 1000'],
     ['POSTGRES_PORT', 'tcp://10.0.0.1:5432', 'a whole number from 1 to 65535'],
     ['DRAIN_SECONDS', '301', 'a whole number from 0 to 300'],
     ['POSTGRES_SSLMODE', 'prefer', 'one of disable, require, verify-full'],

@@ -11,6 +11,8 @@ export interface ServerSettings {
   password: string
   database: string
   sslMode: (typeof sslModes)[number]
+  /** The most connections for requests. */
+  connections: number
 }
 
 export type DatabaseSettings = ServerSettings | { kind: 'embedded'; folder: string }
@@ -18,11 +20,12 @@ export type DatabaseSettings = ServerSettings | { kind: 'embedded'; folder: stri
 /** The server that the variables name, or else the embedded database. */
 export function databaseSettings(env: Environment): DatabaseSettings {
   const urls = ['DATABASE_URL', 'DATABASE_URL_FILE'].filter((name) => env.given(name))
-  const parts = env.names('POSTGRES_')
+  const all = env.names('POSTGRES_')
+  const parts = all.filter((name) => name !== 'POSTGRES_POOL') // the others name the server
   if (urls.length > 0 && parts.length > 0)
     env.problems.push(`${[...urls, ...parts].join(', ')} are set: keep either DATABASE_URL or POSTGRES_*.`)
   if (urls.length > 0) return fromUrl(env)
-  if (parts.length > 0) return fromParts(env, parts)
+  if (all.length > 0) return fromParts(env, parts)
   return { kind: 'embedded', folder: env.text('DATA_DIR') }
 }
 
@@ -55,6 +58,7 @@ function fromUrl(env: Environment): ServerSettings {
     password: password || settings.POSTGRES_PASSWORD.default,
     database: database || settings.POSTGRES_DB.default,
     sslMode: (sslMode || settings.POSTGRES_SSLMODE.default) as ServerSettings['sslMode'],
+    connections: connections(env),
   }
 }
 
@@ -75,7 +79,7 @@ function fromParts(env: Environment, names: string[]): ServerSettings {
   for (const name of names)
     if (!(name in settings) && name !== 'POSTGRES_HOST' && name !== 'POSTGRES_PASSWORD_FILE')
       env.warnings.push(
-        `${name} is unknown and not read. Known: POSTGRES_SERVER (or _HOST), _PORT, _USER, _PASSWORD (or _PASSWORD_FILE), _DB and _SSLMODE.`,
+        `${name} is unknown and not read. Known: POSTGRES_SERVER (or _HOST), _PORT, _USER, _PASSWORD (or _PASSWORD_FILE), _DB, _SSLMODE and _POOL.`,
       )
   const port = env.integer('POSTGRES_PORT', 1, 65535)
   const hosts = new Set<string>()
@@ -97,8 +101,11 @@ function fromParts(env: Environment, names: string[]): ServerSettings {
     password: env.secret('POSTGRES_PASSWORD') ?? settings.POSTGRES_PASSWORD.default,
     database: env.text('POSTGRES_DB'),
     sslMode: env.choice('POSTGRES_SSLMODE', sslModes),
+    connections: connections(env),
   }
 }
+
+const connections = (env: Environment) => env.integer('POSTGRES_POOL', 1, 1000)
 
 /** Splits `host:port`, `[IPv6]:port` and `/folder:port`, each also without port, and bare IPv6; or undefined. */
 function serverIn(text: string): { host: string; port?: number } | undefined {

@@ -19,9 +19,13 @@ export const settings = {
     default: 'disable',
     meaning: '`disable`, `require` (encrypted, server not verified) or `verify-full` (encrypted, server verified).',
   },
+  POSTGRES_POOL: {
+    default: '10',
+    meaning: 'Most connections for requests, 1–1000; three more probe, listen and migrate.',
+  },
   DATABASE_URL: {
     default: '',
-    meaning: 'Instead of all `POSTGRES_*`: `postgres://user:password@host:port/database?sslmode=…`. Secret.',
+    meaning: 'Instead of the other `POSTGRES_*`: `postgres://user:password@host:port/database?sslmode=…`. Secret.',
   },
   DATA_DIR: { default: 'data', meaning: 'Folder of the embedded database, which is used when no server is set.' },
   MIGRATE: {

@@ -19,7 +19,9 @@ const queryDeadline = 5 * second
 export function openPostgres(settings: ServerSettings, admit: Admit): OpenDatabase {
   const pool = reliable(openPool(settings), { names: statementNames, deadline: queryDeadline })
   // The probe does not wait behind requests, nor for locks.
-  const probe = reliable(openPool(settings, { max: 1, lock_timeout: second / 10 }), { deadline: second })
+  const probe = reliable(openPool(settings, { max: 1, options: `${sessionOptions} -c lock_timeout=100` }), {
+    deadline: second,
+  })
   const db = kyselyOver(pool, admit)
   gatherFor(db)
   const listeners: Listener[] = []
@@ -65,6 +67,7 @@ export function openPool(settings: ServerSettings, options: pg.PoolConfig = {}):
   return new pg.Pool({
     ...connection(settings),
     types: typeParsers,
+    max: settings.connections,
     onConnect: checkSession,
     connectionTimeoutMillis: second,
     statement_timeout: queryDeadline - second / 2, // before the deadline, which costs the connection

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { closeSync, openSync, writeSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -242,6 +244,42 @@ test('a database in another encoding than UTF-8 is refused, and the message says
     const { code, stderr } = await run({ command, env: { DATABASE_URL: url.href } })
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("encoding 'UTF8' template template0") })
   }
+})
+
+/** A proxy that drops the options of each session, as PgBouncer does; returns its port. */
+async function startPooler(server: URL): Promise<string> {
+  const pooler = createServer((socket) => {
+    const target = connect(Number(server.port), server.hostname)
+    socket.once('data', (start) => {
+      const parameters = start.toString('latin1', 8).split('\0')
+      const at = parameters.indexOf('options')
+      parameters.splice(at, 2)
+      const kept = Buffer.from(parameters.join('\0'), 'latin1')
+      const head = Buffer.from(start.subarray(0, 8))
+      head.writeInt32BE(8 + kept.length)
+      target.write(Buffer.concat([head, kept]))
+      socket.pipe(target).pipe(socket)
+    })
+    for (const end of [socket, target]) end.on('error', () => {})
+  }).listen(0, '127.0.0.1')
+  await once(pooler, 'listening')
+  onTestFinished(() => void pooler.close())
+  return `${(pooler.address() as AddressInfo).port}`
+}
+
+test('behind a pooler that drops the options of a session, the role must set them, and the log says how', async () => {
+  const place = await withRole('')
+  await run({ command: ['migrate'], env: place.env })
+  const url = new URL(place.env.DATABASE_URL)
+  url.port = await startPooler(new URL(url))
+  const program = await serve({ env: { DATABASE_URL: url.href, MIGRATE: 'check' } })
+  const { post, ready } = api(program.url)
+  expect(await ready()).toBe(503)
+  expect((await post()).status).toBe(503)
+  const cures = /(alter role \S+ set \S+ = '[^']*'; ?)+/.exec(JSON.parse(await program.says(/{.*Not ready.*}/)).msg)
+  await place.query(cures?.[0] ?? '')
+  expect(await ready()).toBe(200)
+  await storesAndReads(api(program.url))
 })
 
 describe('a damaged page', async () => {
