@@ -7,7 +7,7 @@ import { readMigrations } from '../migrations/files.ts'
 export async function migrate(config: Config): Promise<void> {
   const report = (line: string) => process.stdout.write(`${line}\n`)
   const migrations = readMigrations()
-  const database = await openDatabase(config.database)
+  const database = await openDatabase(config.database, undefined, { info: report, warn: report })
   try {
     const { found } = await bringUpOnce(database, migrations, { report })
     report(`The schema is at ${found}: ${database.where}.`)

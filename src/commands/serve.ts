@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
-import { openDatabase } from '../database/open.ts'
+import { databaseOf } from '../database/open.ts'
 import { createLog } from '../log.ts'
 import { bringUp } from '../migrations/bring-up.ts'
 import { readMigrations } from '../migrations/files.ts'
@@ -21,13 +21,18 @@ export async function serve(config: Config): Promise<void> {
   const running: Running = {}
   stopOnSignal(running, readiness, log, process.stdout.isTTY ? 0 : config.drainSeconds)
 
-  const database = await openDatabase(config.database, () => rejectUntilReady(readiness))
+  const database = databaseOf(config.database, () => rejectUntilReady(readiness), {
+    info: (line) => log.info(line),
+    warn: (line) => log.warn(line),
+  })
   running.database = database
+  await database.claim()
   const app = await createServer({ ...config, database, readiness, log, version })
   running.unused = unusedConnections(app.server)
   running.app = app
   try {
     await listen(app, config, database.where)
+    await database.open()
     await bringUp(database, migrations, {
       mode: config.migrate,
       onStatus({ found, pending }) {

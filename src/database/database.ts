@@ -9,6 +9,10 @@ export interface OpenDatabase {
   db: Database
   /** Where the data is, for people: a server's address or a folder. */
   where: string
+  /** Locks and checks the folder of the embedded database, if it exists. */
+  claim(): Promise<void>
+  /** Opens that folder, which takes seconds the first time; all queries wait for it. A server needs neither. */
+  open(): Promise<void>
   /** Finds within a second or so what keeps requests from reading and writing. Not subject to admission. */
   findTrouble(): Promise<Trouble>
   /** Runs `use` with one connection that has no deadlines, for migrations. */

@@ -1,80 +1,135 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { lockFolder } from './embedded-lock.ts'
 
 /** The folder cannot be used as it is; the message says why and what to do. */
-export class FolderRefused extends Error {}
+export class FolderRefused extends Error {
+  /** What a statement is answered that needs the folder while it is so. */
+  readonly sqlState: string
+  constructor(message: string, sqlState = '58030') {
+    super(message)
+    this.sqlState = sqlState
+  }
+}
+
+/** Receives lines for the log. */
+export interface Report {
+  info: (line: string) => void
+  warn: (line: string) => void
+}
 
 export interface ClaimedFolder {
-  /** Where Postgres' own files are; empty unless the folder holds a database already. */
+  /** Where Postgres' own files are; without a database in it if `isNew`. */
   data: string
   isNew: boolean
+  /** Closes the folder to other users, and makes room for a new database. */
+  prepare: () => void
   /** Marks the database as complete. Without the mark, the next start creates it again. */
   markReady: () => void
   release: () => void
 }
 
-/** Locks the folder for this process, checks it, and removes what an interrupted first start left. */
-export async function claimFolder(folder: string): Promise<ClaimedFolder> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 }) // PGlite makes the files in it readable to everybody
-  const release = await lock(folder)
+/** Locks the folder for this process and checks it; makes it where there is none. */
+export async function claimFolder(folder: string, report: Report): Promise<ClaimedFolder> {
+  makeFolder(folder)
+  const pid = () => (existsSync(join(folder, holder)) ? Number(readFileSync(join(folder, holder), 'utf8')) : 0)
+  const unlock = await lockFolder(folder, pid, report.warn)
+  if (!unlock)
+    throw new FolderRefused(
+      `${folder} is in use by process ${pid() || 'unknown'}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.`,
+    )
+  const release = () => {
+    if (pid() === process.pid) rmSync(join(folder, holder))
+    unlock()
+  }
   try {
     const data = join(folder, 'postgres')
     const isNew = !holdsDatabase(folder, data)
     writeFileSync(join(folder, holder), `${process.pid}\n`)
-    if (isNew) {
-      mark(folder, false)
-      rmSync(data, { recursive: true, force: true })
+    const prepare = () => {
+      closeToOthers(folder, report)
+      if (isNew) {
+        mark(folder, false)
+        clear(data, report)
+        mkdirSync(data)
+        writeFileSync(join(data, unfinished), '')
+      }
+      closeToOthers(data, report)
     }
-    return { data, isNew, markReady: () => mark(folder, true), release }
+    const markReady = () => {
+      rmSync(join(data, unfinished))
+      sync(data)
+      mark(folder, true)
+    }
+    return { data, isNew, prepare, markReady, release }
   } catch (error) {
     release()
     throw error
   }
 }
 
-/**
- * Locks the folder for this process until it ends, however it ends. On Linux the lock is an abstract socket, elsewhere
- * the file with the holder's process id. Neither reaches into another container.
- */
-async function lock(folder: string): Promise<() => void> {
-  const file = join(folder, holder)
-  const pid = () => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0)
-  const socket = process.platform === 'linux' ? await holdSocket(folder) : undefined
-  if (process.platform === 'linux' ? !socket : isOther(pid()))
-    throw new FolderRefused(
-      `${folder} is in use by process ${pid() || 'unknown'}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.`,
-    )
-  return () => {
-    if (pid() === process.pid) rmSync(file)
-    socket?.close()
-  }
-}
-
-/** Holds a socket whose name is the folder's identity; undefined where another process holds it. */
-function holdSocket(folder: string): Promise<Server | undefined> {
-  const { dev, ino } = statSync(folder)
-  return new Promise((resolve, reject) => {
-    const server = createServer().unref()
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
-    )
-    server.listen(`\0sample-api/${dev}/${ino}`, () => resolve(server))
-  })
-}
-
-function isOther(pid: number): boolean {
-  if (!pid || pid === process.pid) return false
+/** Makes the folder and what is missing above it. (mkdir's own `recursive` never returns for /proc/x.) */
+function makeFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false })
+  if (found?.isDirectory()) return
+  if (found) throw unwritable(folder, 'it is a file')
+  makeFolder(dirname(folder))
   try {
-    process.kill(pid, 0)
-    return true
+    mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && lstatSync(folder).isSymbolicLink()) throw unwritable(folder, 'it is a link to nothing')
+    if (code === 'ENOENT') throw unwritable(folder, 'no folder can be made there')
+    if (code !== 'EEXIST') throw error // another process has just made it
   }
+}
+
+/**
+ * Takes away what users other than the owner and its group may do, as PGlite makes files that everybody may write:
+ * nobody else gets to them. A shared folder, such as /tmp, stays as it is.
+ */
+function closeToOthers(folder: string, { warn }: Report): void {
+  const { mode } = statSync(folder)
+  const isShared = (mode & 0o1000) !== 0
+  if ((mode & 0o007) === 0 || isShared) return
+  try {
+    chmodSync(folder, mode & 0o7770)
+  } catch {
+    warn(`${folder} is open to every user of this machine, and belongs to another one: run \`chmod o-rwx\` on it.`)
+  }
+}
+
+/** Removes what an interrupted first start left. Anything else may be somebody's data, and is moved aside. */
+function clear(data: string, { warn }: Report): void {
+  if (!existsSync(join(data, 'PG_VERSION')) || existsSync(join(data, unfinished))) {
+    rmSync(data, { recursive: true, force: true })
+    return
+  }
+  const aside = `${data}.aside-${new Date().toISOString().replace(/[:.]/g, '-')}`
+  renameSync(data, aside)
+  warn(
+    `${dirname(data)} held a database, although its ${marker} says that none was completed. It is now in ${aside}, and a new one is made. To use it again, stop the program, move it back to ${data} and write "ready":true into ${marker}.`,
+  )
 }
 
 const holder = 'holder.pid'
 const marker = 'sample-api.json'
+/** The file in Postgres' folder that says that its first start has not finished, so that nobody's data is in it. */
+const unfinished = 'unfinished'
 const format = { format: 1, postgres: 18 }
 
 /**
@@ -84,7 +139,7 @@ const format = { format: 1, postgres: 18 }
 function holdsDatabase(folder: string, data: string): boolean {
   const file = join(folder, marker)
   if (!existsSync(file)) {
-    const isOthers = (name: string) => name !== holder && !name.startsWith(marker) && name !== 'lost+found' // a volume's own
+    const isOthers = (name: string) => !/^holder[.-]|^lost\+found$/.test(name) && !name.startsWith(marker) // a volume's own
     const inside = readdirSync(folder).filter(isOthers)
     if (inside.length === 0) return false
     throw new FolderRefused(
@@ -110,11 +165,19 @@ function readMarker(file: string): { format?: number; postgres?: number; ready?:
   }
 }
 
-/** Writes the marker in one step, so that a crash cannot leave half of it. */
+/** Writes the marker in one step, so that neither a crash nor a loss of power can leave half of it, or an older one. */
 function mark(folder: string, ready: boolean): void {
   const file = join(folder, marker)
   writeFileSync(`${file}.new`, `${JSON.stringify({ ...format, ready })}\n`)
+  sync(`${file}.new`)
   renameSync(`${file}.new`, file)
+  sync(folder)
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r')
+  fsyncSync(descriptor)
+  closeSync(descriptor)
 }
 
 /** What Postgres cannot do without, as far as that can be checked without starting it. */
@@ -133,26 +196,53 @@ function damageOf(data: string): string | undefined {
 }
 
 export const damaged = (folder: string, what: string) =>
-  new FolderRefused(`${folder} is damaged (${what}): restore it from a backup, or set DATA_DIR to another folder.`)
+  new FolderRefused(
+    `${folder} is damaged (${what}): restore it from a backup, or set DATA_DIR to another folder.`,
+    'XX001',
+  )
 
 export const unopened = (folder: string, what: string) =>
   new FolderRefused(
     `The embedded database in ${folder} cannot be opened (${what}). Make sure that 1 GB of memory and some disk space are free, or set POSTGRES_SERVER to use a server.`,
+    '53200',
   )
+
+const unwritable = (folder: string, why: string) =>
+  new FolderRefused(`${folder} cannot be written to (${why}): make it writable, or set DATA_DIR to a folder that is.`)
+
+const full = (folder: string) =>
+  new FolderRefused(
+    `${folder} cannot be written to (the disk is full): free some space (a new database takes 50 MB), or set DATA_DIR to a folder on another disk.`,
+    '53100',
+  )
+
+/** The errors of the file system by their codes: in Node, as PGlite numbers them, and in the words of Postgres. */
+const fileSystemErrors = [
+  { code: 'EACCES', errno: 2, words: 'Permission denied', why: 'permission denied' },
+  { code: 'EPERM', errno: 63, words: 'Operation not permitted', why: 'not permitted' },
+  { code: 'EROFS', errno: 69, words: 'Read-only file system', why: 'the file system is read-only' },
+  { code: 'ENOTDIR', errno: 54, words: 'Not a directory', why: 'a part of its path is a file' },
+  { code: 'ELOOP', errno: 32, words: 'Symbolic link loop', why: 'its path has a link that leads back to itself' },
+  { code: 'ENAMETOOLONG', errno: 37, words: 'Filename too long', why: 'its path is too long' },
+  { code: 'EIO', errno: 29, words: 'I/O error', why: 'the disk reports an error' },
+  { code: 'EMFILE', errno: 33, words: 'No file descriptors available', why: 'too many files are open' },
+  { code: 'ENOSPC', errno: 51, words: 'No space left on device', why: 'full' },
+  { code: 'EDQUOT', errno: 19, words: 'Quota exceeded', why: 'full' },
+]
 
 /** Turns a file system error into a sentence; undefined for any other error. */
 export function fileSystemRefusal(folder: string, error: unknown): FolderRefused | undefined {
-  const { code = '', path } = error as NodeJS.ErrnoException
-  if (path === undefined) return undefined
-  const why = {
-    EACCES: 'permission denied',
-    EPERM: 'not permitted',
-    EROFS: 'the file system is read-only',
-    EEXIST: 'it is a file',
-    ENOTDIR: 'a part of its path is a file',
-    ENOSPC: 'the disk is full',
-  }[code]
-  return new FolderRefused(
-    `${folder} cannot be written to (${why ?? code}): make it writable, or set DATA_DIR to a folder that is.`,
-  )
+  const { code, errno, syscall, path, message = '' } = error as NodeJS.ErrnoException
+  if (path !== undefined && !path.startsWith(folder) && !folder.startsWith(path)) return undefined // another file
+  const isPglites = code === undefined && typeof errno === 'number' && message === ''
+  const known = fileSystemErrors.find((each) => (isPglites ? each.errno === errno : syscall && each.code === code))
+  if (known) return known.why === 'full' ? full(folder) : unwritable(folder, known.why)
+  if (isPglites) return unwritable(folder, `error ${errno}`)
+  return syscall === undefined ? undefined : unwritable(folder, code ?? message)
+}
+
+/** Turns Postgres' last words into a sentence, if they are about the file system. */
+export function fileSystemRefusalIn(folder: string, lastWords: string): FolderRefused | undefined {
+  const known = fileSystemErrors.find(({ words }) => lastWords.endsWith(`: ${words}`))
+  return known && (known.why === 'full' ? full(folder) : unwritable(folder, known.why))
 }

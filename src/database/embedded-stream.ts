@@ -1,28 +1,32 @@
 import { Duplex } from 'node:stream'
-import type { PGlite } from '@electric-sql/pglite'
+import type { Engine } from './embedded-engine.ts'
+import { statements, terminate, withoutCopy } from './embedded-messages.ts'
 
 type Done = (error?: Error | null) => void
 
-const terminate = 'X'.charCodeAt(0)
-
 /**
- * A stream that pg uses as its socket and that leads to PGlite; Postgres' protocol passes through unchanged. (PGlite's
- * own adapter for pg parses the answers itself, and drops a U+FEFF from the start of each text.)
+ * A stream that pg uses as its socket and that leads to PGlite; Postgres' protocol passes through unchanged, except that
+ * a COPY from the client fails. (PGlite's own adapter for pg parses the answers itself, and drops a U+FEFF from the
+ * start of each text.)
  */
 export class EmbeddedStream extends Duplex {
-  readonly #lite: PGlite
+  readonly #engine: Engine
+  readonly #opened: Promise<void>
 
-  constructor(lite: PGlite) {
+  constructor(engine: Engine, opened: Promise<void>) {
     super()
-    this.#lite = lite
+    this.#engine = engine
+    this.#opened = opened
   }
 
   /** Rolls back what an abandoned connection left open, because PGlite has only one session. */
   connect(): void {
-    this.#lite.exec('rollback').then(
-      () => this.emit('connect'),
-      (error) => this.destroy(error),
-    )
+    this.#opened
+      .then(() => this.#engine.send(statements('rollback')))
+      .then(
+        () => this.emit('connect'),
+        (error) => this.destroy(error),
+      )
   }
 
   setNoDelay(): void {}
@@ -32,10 +36,11 @@ export class EmbeddedStream extends Duplex {
 
   override _write(bytes: Buffer, _encoding: string, done: Done): void {
     // The end of a connection would be the end of PGlite.
-    const answered = bytes[0] === terminate ? Promise.resolve(new Uint8Array()) : this.#lite.execProtocolRaw(bytes)
+    const answered = bytes[0] === terminate ? Promise.resolve(Buffer.of()) : this.#engine.send(withoutCopy(bytes))
     answered.then((answer) => {
-      this.push(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength))
-      done()
+      this.push(answer)
+      // PGlite answers within one turn of the event loop. Sockets, timers and signals get theirs before the next statement.
+      setImmediate(done)
     }, done)
   }
 

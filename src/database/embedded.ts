@@ -1,41 +1,31 @@
-import { EventEmitter } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import pg from 'pg'
-import { root } from '../root.ts'
 import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
-import { type ClaimedFolder, claimFolder, damaged, fileSystemRefusal, unopened } from './embedded-folder.ts'
+import { Engine } from './embedded-engine.ts'
+import type { Report } from './embedded-folder.ts'
 import { EmbeddedStream } from './embedded-stream.ts'
-import { reason } from './errors.ts'
+import { Overloaded } from './errors.ts'
 import { Notices } from './listen.ts'
-import { reliable } from './pool.ts'
-import { setSession } from './session.ts'
+import { type ReliablePool, reliable } from './pool.ts'
+import { sessionStatements, setSession } from './session.ts'
 import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
+
+const second = 1000
+
+/** How long a request may wait for the one connection, in milliseconds. */
+const maxWait = 5 * second
 
 /**
  * The embedded database (Postgres compiled to WebAssembly) over a folder that this process alone holds.
  * It has one connection, and writes survive a crash of the process, though perhaps not a loss of power.
  */
-export async function openEmbedded(path: string, admit: Admit): Promise<OpenDatabase> {
+export function embedded(path: string, admit: Admit, report: Report): OpenDatabase {
   const folder = resolve(path)
-  try {
-    const claimed = await claimFolder(folder)
-    try {
-      return await openClaimed(folder, claimed, admit)
-    } catch (error) {
-      claimed.release()
-      throw error
-    }
-  } catch (error) {
-    throw fileSystemRefusal(folder, error) ?? error
-  }
-}
-
-async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit): Promise<OpenDatabase> {
-  const lite = await openLite(folder, claimed)
+  const engine = new Engine(folder, sessionStatements, report)
+  const opening = new Opening(engine)
   const pool = new pg.Pool({
-    stream: () => new EmbeddedStream(lite),
+    stream: () => new EmbeddedStream(engine, opening.done),
     user: 'postgres',
     database: 'postgres',
     onConnect: setSession,
@@ -43,14 +33,36 @@ async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit)
     max: 1,
     idleTimeoutMillis: 0,
   })
-  const channels = new EventEmitter()
-  pool.on('connect', (client) => client.on('notification', ({ channel }) => channels.emit(channel)))
+  const channels = new Map<string, Notices>()
+  pool.on('connect', (client) => client.on('notification', ({ channel }) => channels.get(channel)?.add()))
   const connections = reliable(pool)
-  const db = kyselyOver(connections, admit)
+  const db = kyselyOver({ ...connections, connect: patient(connections.connect) }, admit)
+  const hear = (channel: string, notices: Notices) =>
+    pool.query(`listen ${channel}`).then(
+      () => {
+        notices.add()
+        notices.complete(Number.POSITIVE_INFINITY)
+      },
+      () => {}, // closed already
+    )
+  engine.onRestart = () => {
+    for (const [channel, notices] of channels) {
+      notices.complete(0)
+      void hear(channel, notices)
+    }
+  }
   return {
     db,
     where: `embedded Postgres in ${folder}`,
-    findTrouble: () => findTrouble(connections, { pool: connections, db }),
+    claim: () => engine.claim(),
+    open: () => opening.begin(),
+    async findTrouble() {
+      if (!opening.isDone) return { database: 'its folder is not open yet' }
+      // Behind a batch the probe would wait for the one connection, although statements are answered.
+      const { schema, storage } = connections.rejected
+      const isBusy = pool.idleCount === 0 && performance.now() - engine.answered < second
+      return isBusy && !schema && !storage ? {} : findTrouble(connections, { pool: connections, db })
+    },
     async withClient(use) {
       const client = await pool.connect()
       try {
@@ -61,30 +73,66 @@ async function openClaimed(folder: string, claimed: ClaimedFolder, admit: Admit)
     },
     listen(channel) {
       const notices = new Notices()
-      channels.on(channel, () => notices.add())
-      pool.query(`listen ${channel}`).then(
-        () => notices.complete(Number.POSITIVE_INFINITY),
-        () => {}, // closed already
-      )
+      channels.set(channel, notices)
+      void hear(channel, notices)
       return notices
     },
     async close() {
+      await opening.end()
       await db.destroy()
-      await lite.close().finally(claimed.release)
+      await engine.close()
     },
   }
 }
 
-/** An empty database that the image contains: unpacking it takes half the time of creating one. */
-const blank = new URL('dist/blank-database.tar.gz', root)
-
-async function openLite(folder: string, { data, isNew, markReady }: ClaimedFolder) {
-  const { PGlite } = await import('@electric-sql/pglite')
-  const options = isNew && existsSync(blank) ? { loadDataDir: new Blob([readFileSync(blank)]) } : {}
-  const lite = await PGlite.create(data, options).catch((error) => {
-    const isDamage = !isNew && !(error instanceof RangeError) // a RangeError is a lack of memory
-    throw (isDamage ? damaged : unopened)(folder, reason(error))
+/** The opening of an engine, for which connections wait. */
+class Opening {
+  readonly #engine: Engine
+  #begun: Promise<void> | undefined
+  #resolve: (opened: Promise<void>) => void = () => {}
+  /** Rejects if it fails, or if it ends before it has begun. */
+  readonly done = new Promise<void>((resolve) => {
+    this.#resolve = resolve
   })
-  if (isNew) markReady()
-  return lite
+  isDone = false
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.done.then(
+      () => {
+        this.isDone = true
+      },
+      () => {},
+    )
+  }
+
+  begin(): Promise<void> {
+    this.#begun ??= this.#engine.open()
+    this.#resolve(this.#begun)
+    return this.#begun
+  }
+
+  /** Waits until it has succeeded or failed. */
+  async end(): Promise<void> {
+    this.#begun ??= Promise.reject(new Error('The database is closed.'))
+    this.#resolve(this.#begun)
+    await this.#begun.catch(() => {})
+  }
+}
+
+/** Gives up waiting for a connection after a while; one that comes later goes back. */
+function patient(connect: ReliablePool['connect']): ReliablePool['connect'] {
+  return () =>
+    new Promise((resolve, reject) => {
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        reject(new Overloaded())
+      }, maxWait)
+      connect().then((connection) => {
+        clearTimeout(timer)
+        if (isLate) connection.release()
+        else resolve(connection)
+      }, reject)
+    })
 }

@@ -1,14 +1,32 @@
 import type { Config } from '../config/config.ts'
 import type { Admit, OpenDatabase } from './database.ts'
-import { openEmbedded } from './embedded.ts'
+import { embedded } from './embedded.ts'
+import type { Report } from './embedded-folder.ts'
 import { openPostgres } from './postgres.ts'
 
+const unheard: Report = { info() {}, warn() {} }
+
 /**
- * Opens the server or the embedded folder that the settings name. A server is not contacted before the first query.
- * `admit` runs before each query and throws where it may not be made yet.
+ * The server or the embedded folder that the settings name. A server is not contacted before the first query, and a
+ * folder not touched before `open`. `admit` runs before each query and throws where it may not be made yet.
  */
-export async function openDatabase(settings: Config['database'], admit: Admit = () => {}): Promise<OpenDatabase> {
+export function databaseOf(
+  settings: Config['database'],
+  admit: Admit = () => {},
+  report: Report = unheard,
+): OpenDatabase {
   // Wherever its options are silent, pg reads PGSSLMODE and other variables by itself. Only our settings count.
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
-  return settings.kind === 'server' ? openPostgres(settings, admit) : openEmbedded(settings.folder, admit)
+  return settings.kind === 'server' ? openPostgres(settings, admit) : embedded(settings.folder, admit, report)
+}
+
+/** The same, already open. */
+export async function openDatabase(
+  settings: Config['database'],
+  admit?: Admit,
+  report?: Report,
+): Promise<OpenDatabase> {
+  const database = databaseOf(settings, admit, report)
+  await database.open()
+  return database
 }

@@ -28,6 +28,8 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
   return {
     db,
     where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
+    async claim() {},
+    async open() {},
     findTrouble: () => findTrouble(probe, { pool, db }),
     async withClient(use) {
       const client = new pg.Client({

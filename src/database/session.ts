@@ -16,6 +16,11 @@ export const sessionOptions = Object.entries(session)
   .map(([name, value]) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`)
   .join(' ')
 
+/** The same as statements. */
+export const sessionStatements = Object.entries(session)
+  .map(([name, value]) => `set ${name} = '${value}'`)
+  .join('; ')
+
 const settings = Object.keys(session).map((name) => `pg_catalog.current_setting('${name}') as "${name}"`)
 const look = { text: `select ${settings.join(', ')}, current_user as role`, query_timeout: 1000 }
 

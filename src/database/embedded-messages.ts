@@ -1,0 +1,51 @@
+// The few messages of Postgres' protocol (version 3) that the embedded database adds or looks at.
+
+/** How the first message of a connection begins, which has no type; all others begin with theirs. */
+export const startup = 0
+export const terminate = 'X'.charCodeAt(0)
+const query = 'Q'.charCodeAt(0)
+const execute = 'E'.charCodeAt(0)
+const error = 'E'.charCodeAt(0)
+
+/** Splits a buffer of whole messages. */
+function* split(buffer: Buffer): Generator<Buffer> {
+  for (let at = 0; at < buffer.length; ) {
+    const end = at + 1 + buffer.readInt32BE(at + 1)
+    yield buffer.subarray(at, end)
+    at = end
+  }
+}
+
+function message(type: string, content: string): Buffer {
+  const bytes = Buffer.from(`${type}0000${content}`)
+  bytes.writeInt32BE(bytes.length - 1, 1)
+  return bytes
+}
+
+const copyFail = message('f', 'The embedded database cannot read rows from a client.\0')
+
+/**
+ * Follows each statement by a CopyFail, which Postgres ignores unless the statement is a COPY FROM STDIN. PGlite ends
+ * the process if such a COPY has to wait for its rows.
+ */
+export function withoutCopy(messages: Buffer): Buffer {
+  if (messages[0] === startup) return messages
+  const parts: Buffer[] = []
+  for (const message of split(messages)) {
+    parts.push(message)
+    if (message[0] === query || message[0] === execute) parts.push(copyFail)
+  }
+  return Buffer.concat(parts)
+}
+
+/** A message that runs statements. */
+export const statements = (sql: string): Buffer => message('Q', `${sql}\0`)
+
+/** The end of an answer, outside of a transaction. */
+export const readyForQuery = message('Z', 'I')
+
+/** What Postgres answers when it ends a session. */
+export const fatalError = (sqlState: string, text: string): Buffer =>
+  message('E', `SFATAL\0VFATAL\0C${sqlState}\0M${text}\0\0`)
+
+export const hasError = (answer: Buffer): boolean => [...split(answer)].some((message) => message[0] === error)
