@@ -43,6 +43,8 @@ export class EmbeddedPostgres {
       (onStderr) =>
         new PGlite(data, {
           ...(blank && { loadDataDir: blank }),
+          // Its timer would keep the memory of a Postgres that ends during its recovery.
+          startParams: [...PGlite.defaultStartParams, '-c', 'log_startup_progress_interval=0'],
           onStderr(text) {
             line = text
             return onStderr(text)
