@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openDatabase } from '../src/database/open.ts'
 import { ownFolder } from './support/api.ts'
@@ -117,6 +117,59 @@ test('after a kill during the first start the next one starts over, also at the 
   expect((await post(second.url)).status).toBe(201)
 })
 
+describe('a first start', () => {
+  const unready = (folder: string) =>
+    writeFile(join(folder, 'sample-api.json'), '{"format":1,"postgres":18,"ready":false}')
+  const asides = async (folder: string) => (await readdir(folder)).filter((name) => name.startsWith('postgres.aside-'))
+
+  test('moves a database aside that the marker calls incomplete, says so, and the database can be used again', async () => {
+    const DATA_DIR = await dataFolder()
+    const first = await serve({ env: { DATA_DIR } })
+    expect((await post(first.url)).status).toBe(201)
+    first.signal('SIGTERM')
+    await first.exit
+    await unready(DATA_DIR)
+
+    const second = await serve({ env: { DATA_DIR } })
+    const [aside = ''] = await asides(DATA_DIR)
+    expect(second.output.stdout).toMatch(`It is now in ${join(DATA_DIR, aside)}, and a new one is made.`)
+    expect(await (await fetch(`${second.url}/api/v2/housing`)).json()).toMatchObject({ items: [] })
+    second.signal('SIGTERM')
+    await second.exit
+
+    await rm(join(DATA_DIR, 'postgres'), { recursive: true })
+    await rename(join(DATA_DIR, aside), join(DATA_DIR, 'postgres'))
+    await writeFile(join(DATA_DIR, 'sample-api.json'), '{"format":1,"postgres":18,"ready":true}')
+    const third = await serve({ env: { DATA_DIR } })
+    expect(await (await fetch(`${third.url}/api/v2/housing`)).json()).toMatchObject({ items: [{ id: 1 }] })
+  })
+
+  test('removes what an interrupted one left, in which there is nothing of anybody', async () => {
+    const folder = await skeleton()
+    await unready(folder)
+    await writeFile(join(folder, 'postgres/unfinished'), '')
+    const database = await openDatabase({ kind: 'embedded', folder })
+    await database.close()
+    expect(await asides(folder)).toEqual([])
+    expect(existsSync(join(folder, 'postgres/unfinished'))).toBe(false)
+  })
+})
+
+test('users outside its group have no access to the folder, whatever access it had', async () => {
+  const folder = await dataFolder()
+  const mode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
+  await chmod(folder, 0o777)
+  await chmod(join(folder, 'postgres'), 0o777)
+  const made = join(await mkdtemp(join(tmpdir(), 'sample-api-')), 'data')
+  onTestFinished(() => rm(dirname(made), { recursive: true }))
+  for (const each of [folder, made]) {
+    const database = await openDatabase({ kind: 'embedded', folder: each })
+    await database.close()
+  }
+  expect([await mode(folder), await mode(join(folder, 'postgres'))]).toEqual(['770', '770'])
+  expect([await mode(made), await mode(join(made, 'postgres'))]).toEqual(['700', expect.stringMatching(/0$/)])
+})
+
 describe('a folder that cannot be used is rejected with a clear message and left unchanged:', () => {
   const postgres = (path: string) => (folder: string) => join(folder, 'postgres', path)
   const remove = (path: string) => (folder: string) => rm(postgres(path)(folder), { recursive: true })
@@ -170,14 +223,27 @@ describe('a folder that cannot be used is rejected with a clear message and left
     expect(await content(folder)).toEqual(before)
   })
 
-  test('it contains garbage that only Postgres can detect', async () => {
-    const folder = await dataFolder()
-    const file = postgres('global/pg_control')(folder)
-    await writeFile(file, (await readFile(file)).fill(0xa5, 32, 512))
-    const before = await content(folder)
-    await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow(`${folder} is damaged (`)
-    expect(await content(folder)).toEqual(before)
-  })
+  const garbage =
+    (path: string, from = 0) =>
+    async (folder: string) => {
+      const file = postgres(path)(folder)
+      await writeFile(file, (await readFile(file)).fill(0xa5, from))
+    }
+  test.each<[string, (folder: string) => Promise<unknown>, string]>([
+    ['pg_control', garbage('global/pg_control', 32), 'incorrect checksum in control file'],
+    ['the log', garbage('pg_wal/000000010000000000000001'), 'could not locate a valid checkpoint record at '],
+    ['the list of databases', remove('global/1262'), 'could not open file "global/1262": No such file or directory'],
+    ['the settings', garbage('postgresql.conf'), 'configuration file "/pglite/data/postgresql.conf" contains errors'],
+  ])(
+    'only Postgres can detect what is wrong, and its last words are in the message: %s',
+    async (_what, damage, words) => {
+      const folder = await dataFolder()
+      await damage(folder)
+      const before = await content(folder)
+      await expect(openDatabase({ kind: 'embedded', folder })).rejects.toThrow(`${folder} is damaged (${words}`)
+      expect(await content(folder)).toEqual(before)
+    },
+  )
 
   test('it belongs to something else', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
