@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
-import { ConfigError, readConfig } from './config/config.ts'
+import { type Config, ConfigError, readConfig } from './config/config.ts'
 import { version } from './version.ts'
 
 // Lets V8's young generation grow to its full size at once. By default it grows slowly, and while it is small the
@@ -20,17 +20,24 @@ program
 program
   .command('migrate')
   .description('apply the missing migrations, then exit')
-  .action(async () => (await import('./commands/migrate.ts')).migrate(readConfig(process.env)))
+  .action(async () => (await import('./commands/migrate.ts')).migrate(readWarning()))
 
 program
   .command('settings')
   .description('check the settings, and exit')
-  .action(() => void readConfig(process.env))
+  .action(() => void readWarning())
 
 program
   .command('health')
   .description('check that the running API is ready (exit code 0 or 1), for the health check of a container')
   .action(async () => (await import('./commands/health.ts')).health(process.env))
+
+/** Reads the settings for a command without a log, and prints their warnings. */
+function readWarning(): Config {
+  const config = readConfig(process.env)
+  for (const warning of config.warnings) process.stderr.write(`sample-api: ${warning}\n`)
+  return config
+}
 
 const { argv } = process
 program.parseAsync(argv.length > 2 ? argv : [...argv, 'serve']).catch((error: Error) => {

@@ -177,6 +177,20 @@ describe('the program does not start, and clearly says why, with:', () => {
     }
   })
 
+  test('a password with a newline at its end, which every command reports and uses as it is', async () => {
+    const env = { POSTGRES_PORT: serverPort, POSTGRES_USER: guarded, POSTGRES_PASSWORD: 'right\n' }
+    const warning = 'POSTGRES_PASSWORD ends with a newline, which counts as part of the password'
+    const [serving, migrating, checking] = [
+      await run({ env }),
+      await run({ env, command: ['migrate'] }),
+      await run({ env, command: ['settings'] }),
+    ]
+    expect(serving).toMatchObject({ code: 1, stdout: expect.stringContaining(warning) })
+    expect(migrating).toMatchObject({ code: 1, stderr: expect.stringContaining(`sample-api: ${warning}`) })
+    expect(checking).toMatchObject({ code: 0, stderr: expect.stringContaining(`sample-api: ${warning}`) })
+    expect(JSON.stringify([serving, migrating, checking])).not.toContain('right\\n')
+  })
+
   test('an unknown database', async () => {
     const { code, stderr } = await run({ env: { POSTGRES_PORT: serverPort, POSTGRES_DB: 'nowhere' } })
     expect({ code, stderr }).toEqual({

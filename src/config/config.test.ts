@@ -299,6 +299,51 @@ describe('a secret in a file', () => {
   })
 })
 
+describe('a secret with blanks or newlines at its ends', () => {
+  const warnings = (env: NodeJS.ProcessEnv) => readConfig(env).warnings
+
+  test.each([
+    ['x\n', 'ends with a newline'],
+    ['x\r\n', 'ends with a newline'],
+    ['x\r', 'ends with a newline'],
+    ['x\n\n', 'ends with a newline'],
+    ['\n', 'ends with a newline'],
+    ['x ', 'ends with a blank'],
+    ['x\t', 'ends with a blank'],
+    ['x\u00a0', 'ends with a blank'],
+    [' x', 'begins with a blank'],
+    ['\ufeffx', 'begins with a blank'],
+    ['\nx', 'begins with a blank'],
+  ])('is a password as it is, with a warning: %j', (password, stray) => {
+    const config = readConfig({ POSTGRES_PASSWORD: password })
+    expect(config.database).toEqual({ ...server, password })
+    expect(config.warnings).toEqual([
+      `POSTGRES_PASSWORD ${stray}, which counts as part of the password: remove it unless that is right.`,
+    ])
+  })
+
+  test('may have one newline in a file, and is reported with more', () => {
+    for (const text of ['x', 'x\n', 'x\r\n', 'a b\n'])
+      expect(warnings({ POSTGRES_PASSWORD_FILE: file('password', text) }), JSON.stringify(text)).toEqual([])
+    for (const text of ['x\n\n', 'x\r\n\r\n', 'x\n\r', '\n\n'])
+      expect(warnings({ POSTGRES_PASSWORD_FILE: file('password', text) }), JSON.stringify(text)).toEqual([
+        'The file of POSTGRES_PASSWORD_FILE, without its last newline, ends with a newline, which counts as part of the password: remove it unless that is right.',
+      ])
+    expect(warnings({ POSTGRES_PASSWORD_FILE: file('password', 'x \n') })).toEqual([
+      expect.stringContaining('ends with a blank'),
+    ])
+  })
+
+  test('is no URL', () => {
+    for (const url of ['postgres://u:p@h/d\n', 'postgres://u:p@h\r\n', 'postgres://h/d?sslmode=require\n'])
+      expect(problems({ DATABASE_URL: url })).toEqual(['DATABASE_URL ends with a newline: remove it.'])
+    expect(problems({ DATABASE_URL: ' postgres://h' })).toEqual(['DATABASE_URL begins with a blank: remove it.'])
+    expect(problems({ DATABASE_URL_FILE: file('url', 'postgres://h \n') })).toEqual([
+      'The file of DATABASE_URL_FILE, without its last newline, ends with a blank: remove it.',
+    ])
+  })
+})
+
 describe('invalid settings', () => {
   test.each([
     ['HOST', 'localhost:3000', 'an IP address or a host name, without a port'],

@@ -47,8 +47,10 @@ const urlRule = [
 
 function fromUrl(env: Environment): ServerSettings {
   const url = env.secret('DATABASE_URL')
-  const parts = url && decodedParts(url)
+  const parts = url && decodedParts(url.trim())
   if (url && !parts) env.problems.push(urlRule)
+  const stray = env.strayEnd('DATABASE_URL', url ?? '')
+  if (stray) env.problems.push(`${stray}: remove it.`)
   const { server, user, password, database, sslMode } = parts || {}
   return {
     kind: 'server',
@@ -93,12 +95,15 @@ function fromParts(env: Environment, names: string[]): ServerSettings {
   if (hosts.size > 1) env.problems.push('POSTGRES_SERVER and POSTGRES_HOST name different servers: keep one of them.')
   if (ports.size > 1)
     env.problems.push('POSTGRES_PORT, POSTGRES_SERVER and POSTGRES_HOST name different ports: keep one.')
+  const password = env.secret('POSTGRES_PASSWORD') ?? settings.POSTGRES_PASSWORD.default
+  const stray = env.strayEnd('POSTGRES_PASSWORD', password)
+  if (stray) env.warnings.push(`${stray}, which counts as part of the password: remove it unless that is right.`)
   return {
     kind: 'server',
     host: [...hosts][0] ?? settings.POSTGRES_SERVER.default,
     port: [...ports][0] ?? port,
     user: env.text('POSTGRES_USER'),
-    password: env.secret('POSTGRES_PASSWORD') ?? settings.POSTGRES_PASSWORD.default,
+    password,
     database: env.text('POSTGRES_DB'),
     sslMode: env.choice('POSTGRES_SSLMODE', sslModes),
     connections: connections(env),

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { type Name, type secrets, settings } from './settings.ts'
 
+const strayEnds = [
+  [/[\r\n]$/, 'ends with a newline'],
+  [/\s$/, 'ends with a blank'],
+  [/^\s/, 'begins with a blank'],
+] as const
+
 /** The variables, and the problems and warnings that reading them finds. */
 export class Environment {
   readonly problems: string[] = []
@@ -35,6 +41,16 @@ export class Environment {
       this.problems.push(`${name}_FILE names a file that cannot be read (${code}): check its path and permissions.`)
       return undefined
     }
+  }
+
+  /**
+   * Says that a secret begins or ends with what nobody sees and few mean, as the beginning of a sentence; undefined if
+   * it does not.
+   */
+  strayEnd(name: (typeof secrets)[number], secret: string): string | undefined {
+    const found = strayEnds.find(([pattern]) => pattern.test(secret))
+    const source = this.given(`${name}_FILE`) ? `The file of ${name}_FILE, without its last newline,` : name
+    return found && `${source} ${found[1]}`
   }
 
   text(name: Exclude<Name, (typeof secrets)[number]>): string {
