@@ -33,7 +33,7 @@ async function parseStrictly(request: FastifyRequest, bytes: Buffer): Promise<un
   request.bytes = bytes
   const type = headers['content-type'] ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
-  const isPlain = charset.toLowerCase() === 'utf-8' && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
+  const isPlain = /^utf-?8$/i.test(charset) && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
   if (!isPlain || (/merge-patch/i.test(type) && method !== 'PATCH')) throw unsupportedMediaType(method)
   try {
     const { text, value } = parseJson(bytes)
