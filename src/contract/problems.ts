@@ -46,7 +46,12 @@ export const ProblemDocument = Type.Object(
     code: Type.String({ description: 'Stable, for programs.' }),
     request_id: Type.Optional(Type.String()),
     index: Type.Optional(Type.Integer({ description: 'The index of the failed operation in the batch, from 0.' })),
-    current_version: Type.Optional(Type.Integer({ description: 'The current version.' })),
+    current_version: Type.Optional(
+      Type.Integer({
+        description:
+          'With 409 and 412: the current version of the resource, if it has versions. A deletion is a version too.',
+      }),
+    ),
     errors: Type.Optional(
       Type.Array(
         Type.Object({

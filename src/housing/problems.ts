@@ -13,7 +13,7 @@ export const housingKinds = kindsOf({
   'not-restorable': [
     409,
     'This version cannot be restored',
-    'The version is a deletion, or its housing type no longer exists. `detail` says which. Nothing was changed.',
+    'The version is a deletion, or its housing type no longer exists. `detail` says which, and `current_version` is the newest version of the house. Nothing was changed.',
   ],
   'unknown-housing-type': [
     422,

@@ -31,7 +31,7 @@ export const batchRoutes: Routes = async (app, { db }) => {
           }),
           ...failures({
             404: 'An operation names a house that does not exist.',
-            409: `An operation names a version that is not the current one of its house. ${keyFailures[409]}`,
+            409: `An operation names a version that is not the current one of its house; the problem has the current one. ${keyFailures[409]}`,
             413: 'The body is too large.',
             415: 'The body is not JSON.',
             422: keyFailures[422],

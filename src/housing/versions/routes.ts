@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { answer, ETag, failures, Link, one, operation, type Routes } from '../../contract/contract.ts'
 import { IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../contract/idempotency-key.ts'
 import { checker, maxInt4 } from '../../contract/json-schema.ts'
@@ -63,7 +63,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
         }),
         ...failures({
           404: 'No house ever had this id, or it never had this version.',
-          409: `The version is a deletion, or its housing type no longer exists. ${keyFailures[409]}`,
+          409: `The version is a deletion, or its housing type no longer exists; the problem has the current version. ${keyFailures[409]}`,
           412: 'The house is not in the version that If-Match names.',
           413: 'The body is too large.',
           415: 'The request has a body that is not JSON.',
@@ -75,8 +75,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
     (request, reply) =>
       answerOnce(db, request, reply, (db) =>
         inTransaction(db, async (tx) => {
-          const { id, version } = request.params
-          const house = await restore(tx, await restorable(tx, id, version), readIfMatch(request.headers))
+          const house = await restore(tx, request.params, readIfMatch(request.headers))
           return { status: 200, headers: { etag: etag(house) }, body: house }
         }),
       ),
@@ -115,22 +114,26 @@ function asVersion(row: VersionRow, previous: VersionRow | undefined) {
   return { version, at, by, operation, changed, house: houseOf(row) }
 }
 
-async function restorable(tx: Database, id: number, version: number): Promise<VersionRow> {
+/**
+ * Brings the house back if it is deleted (`If-Match` is then ignored); otherwise changes it under `If-Match`. The newest
+ * version is read first, as Postgres answers nothing more in the transaction after a violation.
+ */
+async function restore(
+  tx: Database,
+  { id, version }: Static<typeof HousingVersionId>,
+  ifMatch: EntityTags | undefined,
+) {
+  const [newest] = await findVersions(tx, id, { limit: 1 })
   const row = await findVersion(tx, id, version)
-  if (!row) throw new Problem('not-found', `No house with the id ${id} ever had a version ${version}.`)
-  if (row.operation === 'deleted')
-    throw new Problem(housingKinds['not-restorable'], `Version ${version} is a deletion. Restore the one before it.`)
-  return row
-}
+  if (!newest || !row) throw new Problem('not-found', `No house with the id ${id} ever had a version ${version}.`)
+  const notRestorable = (why: string) =>
+    new Problem(housingKinds['not-restorable'], why, { members: { current_version: newest.version } })
+  if (row.operation === 'deleted') throw notRestorable(`Version ${version} is a deletion. Restore the one before it.`)
 
-/** Brings the house back if it is deleted (`If-Match` is then ignored); otherwise changes it under `If-Match`. */
-async function restore(tx: Database, row: VersionRow, ifMatch: EntityTags | undefined) {
   await markAsRestoring(tx)
-  const { id, housing_type } = row
   const house = Object.fromEntries(writableMembers.map((member) => [member, row[member]])) as HousingInput
-  const typeIsGone = onViolation(
-    'fk_housing_type',
-    () => new Problem(housingKinds['not-restorable'], `Its housing type, ${housing_type}, no longer exists.`),
+  const typeIsGone = onViolation('fk_housing_type', () =>
+    notRestorable(`Its housing type, ${row.housing_type}, no longer exists.`),
   )
   const current = await findHousing(tx, id)
   const undeleted = current ? undefined : await undeleteHousing(tx, id, house).catch(typeIsGone)
