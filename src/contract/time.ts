@@ -4,25 +4,37 @@ import { Type } from 'typebox'
 export const DateTime = (what: string) =>
   Type.String({
     format: 'date-time',
-    description: `${what}: an RFC 3339 date-time, such as 2026-11-22T18:03:11Z.`,
+    maxLength: 100,
+    description: `${what}: an RFC 3339 date-time of up to 100 characters, such as 2026-11-22T18:03:11Z.`,
     examples: ['2026-11-22T18:03:11Z'],
   })
 
 const dateTime =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
+  /^(\d{4}-\d\d-\d\d)T((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i
 
-/** RFC 3339, within the years that Postgres and JavaScript both have. (ajv-formats accepts others, and 23:59:60.) */
+/** RFC 3339; a leap second is the last of a month in UTC. (ajv-formats accepts other ones.) */
 export function isDateTime(text: string): boolean {
-  const [year = 0, month = 0, day = 0] = dateTime.exec(text)?.slice(1, 4).map(Number) ?? []
-  const date = new Date(Date.UTC(year, month - 1, day))
-  return year >= 1000 && year <= 9998 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+  const [, day = '', , second] = dateTime.exec(text) ?? []
+  const midnight = new Date(`${day}T00:00Z`)
+  if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return false // 30 February
+  return second !== '60' || /-01T00:00:00$/.test(secondIn(text))
 }
 
 /**
- * The same instant in UTC, cut to microseconds. (Postgres rejects offsets of 16 hours and more.)
+ * The same instant in UTC as Postgres reads it, cut to microseconds. (Postgres rejects offsets of 16 hours and more, and
+ * writes the year 0 as 1 BC.)
  */
 export function inUtc(dateTime: string): string {
   const [fraction = ''] = /\.\d+/.exec(dateTime) ?? []
-  const seconds = new Date(dateTime.replace(fraction, '').toUpperCase()).toISOString()
-  return `${seconds.slice(0, 19)}${fraction.slice(0, 7)}Z`
+  const [, year, rest] = /^([+-]?\d+)(.*)$/.exec(secondIn(dateTime)) ?? []
+  const isBC = Number(year) < 1
+  const number = String(isBC ? 1 - Number(year) : Number(year)).padStart(4, '0')
+  return `${number}${rest}${fraction.slice(0, 7)}Z${isBC ? ' BC' : ''}`
+}
+
+/** The second in UTC, as JavaScript writes it: with six digits and a sign for years outside 0 to 9999. */
+function secondIn(text: string): string {
+  const [, day, minute, second, , offset = ''] = dateTime.exec(text) ?? []
+  const date = new Date(Date.parse(`${day}T${minute}${offset.toUpperCase()}`) + Number(second) * 1000)
+  return date.toISOString().slice(0, -5)
 }

@@ -69,6 +69,11 @@ test('each filter finds what it says, and all given filters must match', async (
     [{ updated_since: items[2]?.updated_at }, [1, 2, 3, 4]],
     [{ updated_since: '2999-01-01T00:00:00+02:00' }, []],
     [{ updated_since: '2999-01-01t00:00:00.123456789-23:59' }, []],
+    [{ updated_since: '0000-01-01T00:00:00+23:59' }, [1, 2, 3, 4]],
+    [{ updated_since: '0001-01-01T00:00:00Z' }, [1, 2, 3, 4]],
+    [{ updated_since: '1990-12-31T15:59:60-08:00' }, [1, 2, 3, 4]],
+    [{ updated_since: '9999-12-31T23:59:60.5Z' }, []],
+    [{ updated_since: `9999-12-31T23:59:59.${'9'.repeat(79)}z` }, []],
     [{ q: 'vic doug' }, [1, 2]],
     [{ q: 'WEST' }, [4]],
     [{ q: '12' }, [2]],
@@ -91,13 +96,14 @@ test('only the named fields are returned, and the exact count if it is asked for
 test('the longest possible filters fit into a cursor', async () => {
   const longest = '\u{1F600}'.repeat(50)
   const blank = ' '.repeat(25)
-  await store(Array.from({ length: 2 }, () => ({ city: longest, street: `"${longest.slice(2)}` })))
+  await store(Array.from({ length: 2 }, () => ({ address: 'q', city: longest, street: `"${longest.slice(2)}` })))
   const filters = {
     city: blank + longest + blank,
     street: `${blank}"${longest.slice(2)}`,
     postal_code: 'v8v1a1'.padStart(50),
     housing_type: Array(100).fill('SFD').join(),
-    updated_since: '2000-01-01T00:00:00.123456789+23:59',
+    updated_since: `2000-01-01T00:00:00.${'1'.repeat(74)}+23:59`,
+    q: `q${longest}${longest.slice(2)}`,
   }
   const { items, next } = await list({ ...filters, sort: 'city', limit: 1 })
   expect(items).toHaveLength(1)
@@ -136,6 +142,9 @@ test.each([
   ['updated_since=yesterday', ['updated_since']],
   ['updated_since=2026-02-30T00:00:00Z', ['updated_since']],
   ['updated_since=2026-02-03T00:00:00', ['updated_since']],
+  ['updated_since=0000-02-30T00:00:00Z', ['updated_since']],
+  ['updated_since=2026-02-03T00:00:60Z', ['updated_since']],
+  [`updated_since=2026-02-03T00:00:00.${'0'.repeat(80)}Z`, ['updated_since']],
   ['q=', ['q']],
   ['q=%3F%21', ['q']],
   ['q=a%00', ['q']],
