@@ -29,11 +29,15 @@ export const PageOf = <Item extends TSchema>(item: Item, $id: string) =>
 /** A cursor is opaque but not secret: any client may send the query that it stands for. */
 const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url')
 
-/** Decodes a cursor, if there is one. Throws a 400 if it does not belong to this list. */
+/**
+ * Decodes a cursor, if there is one. Throws a 400 if it does not belong to this list, or is spelled differently: a
+ * base64 decoder skips what it does not know.
+ */
 export function decodeCursor<T>(text: string | undefined, isPosition: (value: unknown) => value is T): T | undefined {
   if (text === undefined) return undefined
   const position = parse(Buffer.from(text, 'base64url').toString())
-  if (!isPosition(position)) throw invalidCursor('does not belong to this list: send the `next` of a page unchanged.')
+  if (!isPosition(position) || encodeCursor(position) !== text)
+    throw invalidCursor('does not belong to this list: send the `next` of a page unchanged.')
   return position
 }
 

@@ -185,6 +185,21 @@ test('a cursor that is damaged, or belongs to another list, is a 400', async () 
     const cursor = Buffer.from(JSON.stringify(wrong)).toString('base64url')
     expectProblem(await api.get(`/api/v2/housing?cursor=${cursor}`), 400, 'invalid-parameter', ['cursor'])
   }
+  const [name, key] = ['"sort":"city"', '"city":"victoria"']
+  const json = Buffer.from(cursor, 'base64url').toString()
+  const respelled = [`${json} `, json.replace(name, `${name},${name}`), json.replace(key, '"\\u0063ity":"victoria"')]
+  const last = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  for (const wrong of [
+    ...[...last].flatMap((letter) => [cursor + letter, letter + cursor]),
+    ...[...last].map((letter) => cursor.slice(0, -1) + letter).filter((text) => text !== cursor),
+    ...['=', '==', '.', ' ', '\n', '%00', '+', '/', 'é'].map((end) => cursor + end),
+    cursor.slice(0, -1),
+    cursor.slice(1),
+    cursor + cursor,
+    Buffer.concat([Buffer.from(cursor, 'base64url'), Buffer.from([0xff])]).toString('base64url'),
+    ...respelled.map((text) => Buffer.from(text).toString('base64url')),
+  ])
+    expectProblem(await api.get(`/api/v2/housing?${query({ cursor: wrong })}`), 400, 'invalid-parameter', ['cursor'])
   await fc.assert(
     fc.asyncProperty(fc.nat(cursor.length - 1), fc.constantFrom(...'Aa0_-'), async (at, letter) => {
       const answer = await api.get(`/api/v2/housing?cursor=${cursor.slice(0, at)}${letter}${cursor.slice(at + 1)}`)

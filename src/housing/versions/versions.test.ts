@@ -62,7 +62,7 @@ describe('history', () => {
       `</api/v2/housing/1/versions?limit=3>; rel="first", </api/v2/housing/1/versions?cursor=${next}&limit=3>; rel="next"`,
     )
     expectProblem(await api.get(`/api/v2/housing/2/versions?cursor=${next}`), 400, 'invalid-parameter', ['cursor'])
-    for (const query of ['cursor=abc', 'limit=0', 'sort=id'])
+    for (const query of ['cursor=abc', `cursor=${next}A`, `cursor=${next?.slice(0, -1)}`, 'limit=0', 'sort=id'])
       expectProblem(await api.get(`/api/v2/housing/1/versions?${query}`), 400, 'invalid-parameter', [
         query.replace(/=.*/, ''),
       ])
