@@ -1,5 +1,6 @@
 import { Ajv2020, type Options } from 'ajv/dist/2020.js'
 import type { Static, TSchema } from 'typebox'
+import { isVisible } from './text.ts'
 import { isDateTime } from './time.ts'
 
 /** The greatest `integer` of Postgres. */
@@ -13,6 +14,7 @@ export const ajvOptions: Options = {
   verbose: true,
   formats: {
     'date-time': isDateTime,
+    visible: isVisible,
     'well-formed': (text: string) => text.isWellFormed(), // no lone surrogates, which a pattern cannot rule out
   },
   keywords: Object.keys(mayCreate),

@@ -92,6 +92,49 @@ describe('creating and reading', () => {
     expectProblem(await api.post('/api/v2/housing', { ...cityHall, city }), 422, 'invalid-body', ['/city'])
   })
 
+  test.each([
+    '',
+    '   ',
+    '\u00a0',
+    '\u00ad',
+    '\u034f',
+    '\u115f\u1160',
+    '\u1680',
+    '\u180e',
+    '\u2003',
+    '\u200b',
+    '\u200c\u200d',
+    '\u2028',
+    '\u2060',
+    '\u2800',
+    ' \u3000 ',
+    '\u3164',
+    '\ufe0f',
+    '\ufeff',
+    '\uffa0',
+    '\ufff9\ufffb',
+    '\u{e0020}',
+    '\u{e0100}\u00a0',
+    '\u{1d173}',
+    ' \u00a0\u200b\u3164\u{e0001} ',
+  ])('text of nothing but blanks is rejected: %j', async (text) => {
+    for (const member of ['address', 'street', 'city'])
+      expectProblem(await api.post('/api/v2/housing', { ...cityHall, [member]: text }), 422, 'invalid-body', [
+        `/${member}`,
+      ])
+    expectProblem(await api.patch('/api/v2/housing/1', { city: text }, { 'if-match': '*' }), 422, 'invalid-body', [
+      '/city',
+    ])
+    expectProblem(await api.put('/api/v2/housing-types/XYZ', { description: text }), 422, 'invalid-body', [
+      '/description',
+    ])
+  })
+
+  test.each(['\u00a0a\u3164', '\u200b1', '☃️', '👩‍🚀', '\u{e0001}x', '\u0301', '葛\u{e0100}', '.', '\ue000', '½'])(
+    'text with a visible character is kept as it was sent: %j',
+    async (text) => expect(await create({ city: text, street: text })).toMatchObject({ city: text, street: text }),
+  )
+
   test('an object may have 50 members, and the detail names ten of the wrong ones', async () => {
     const members = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, 1]))
     const { errors, detail } = (await api.post('/api/v2/housing', { ...cityHall, ...members(45) })).json()

@@ -138,6 +138,8 @@ test.each([
   ['postal_code=%00', ['postal_code']],
   ['housing_type=sfd', ['housing_type']],
   ['city=', ['city']],
+  ['city=%C2%A0%E2%80%8B', ['city']],
+  ['street=%E3%85%A4', ['street']],
   [`city=x${'+'.repeat(100)}`, ['city']],
   ['updated_since=yesterday', ['updated_since']],
   ['updated_since=2026-02-30T00:00:00Z', ['updated_since']],
