@@ -56,6 +56,9 @@ test('each filter finds what it says, and all given filters must match', async (
     [{ postal_code: 'v8w2e7' }, [1]],
     [{ postal_code: ' V 8 W' }, [1, 2]],
     [{ postal_code: 'd0d' }, [4]],
+    [{ postal_code: 'v8w\u00a02e7' }, [1]],
+    [{ postal_code: 'V8W–2E7 ' }, [1]],
+    [{ postal_code: 'V-8-W-' }, [1, 2]],
     [{ postal_code: 'D0D0D0' }, [4]],
     [{ city: 'VICTORIA' }, [1, 2]],
     [{ city: ' québec ' }, [3]],
@@ -100,7 +103,7 @@ test('the longest possible filters fit into a cursor', async () => {
   const filters = {
     city: blank + longest + blank,
     street: `${blank}"${longest.slice(2)}`,
-    postal_code: 'v8v1a1'.padStart(50),
+    postal_code: 'v8v1a1'.padStart(50, '\u3000'),
     housing_type: Array(100).fill('SFD').join(),
     updated_since: `2000-01-01T00:00:00.${'1'.repeat(74)}+23:59`,
     q: `q${longest}${longest.slice(2)}`,

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { Next, paging } from '../../contract/paging.ts'
 import { Text } from '../../contract/text.ts'
 import { DateTime } from '../../contract/time.ts'
+import { blanks } from '../postal-code.ts'
 import { Housing } from '../schemas.ts'
 
 const members = Object.keys(Housing.properties)
@@ -18,10 +19,10 @@ const Searched = (what: string, example: string) => Type.String({ ...Text(what, 
 export const filters = {
   postal_code: Type.Optional(
     Type.String({
-      pattern: `^ *${[letter, '[0-9]', letter].join(' *')}( *${['[0-9]', letter, '[0-9]'].join(' *')})? *$`,
+      pattern: `^${blanks}${letter}${blanks}[0-9]${blanks}${letter}(${blanks}[0-9]${blanks}${letter}${blanks}[0-9])?${blanks}$`,
       maxLength: 50,
       description:
-        'A whole postal code, or its first three characters, in upper or lower case, with or without spaces.',
+        'A whole postal code, or its first three characters, in upper or lower case, with or without spaces or hyphens.',
       examples: ['V8W'],
     }),
   ),
