@@ -89,6 +89,56 @@ test('each filter finds what it says, and all given filters must match', async (
   for (const [filter, found] of cases) expect.soft(await ids(filter), JSON.stringify(filter)).toEqual(found)
 })
 
+test.each([
+  ['4-100', ['4', '10', '100', '4-100', '-100', '#4', '4 100', '100-4'], ['00', '4100', '-4-1-5']],
+  ['Hwy 16/97', ['16', '97', '16/97', 'hwy/97', '/97'], ['1697', '6/9']],
+  ['St.John', ['st', 'john', 'st.john', 'st.jo', '.john'], ['t.john']],
+  ['#4-100½', ['4', '100', '½100', '#100'], []],
+  ["O'Hara’s", ['hara', "o'ha", 'o’hara', 'o hara', 's'], ['ohara']],
+  ['block_b lot~7', ['b', 'block', 'lot', '7', 'lot_7'], []],
+  ['info@example.org', ['info', 'example', 'org', 'example.org', 'info@', '@example'], ['nfo']],
+  ['https://www.example.org/maps/97?lot=3&x', ['www', 'example', 'maps', '97', 'lot', '3', 'x', 'maps/97'], []],
+  ['-12.5e-7 +3', ['12', '5', '5e', '7', '3', '-3', '12.5', '+12'], ['-25']],
+  ['1.5.2/a.b', ['1', '5', '2', 'a', 'b', '1.5.2', 'a.b'], []],
+  ['<b>10&amp;2</b> C:\\d', ['10', 'amp', '2', 'c', 'd', '<b', 'c:\\d'], []],
+  ['5–7 ‑8 a\u00a0b\u2003c\u3000d', ['7', '8', 'b', 'c', 'd', '5-7', 'a b', '5—7'], []],
+  ['a-b-c d(e)[f]{g}', ['a', 'b', 'c', 'e', 'f', 'g', 'a-b-c', 'b-c', 'd(e', '{g}'], []],
+  ['12B/2nd', ['12b', '2n', '12'], ['nd']],
+])('q finds each part of the address %j', async (address, found, missed) => {
+  await store([{ address, street: 'yyy', city: 'zzz' }])
+  for (const q of found) expect.soft(await ids({ q }), q).toEqual([1])
+  for (const q of missed) expect.soft(await ids({ q }), q).toEqual([])
+})
+
+test('any word of a text is found by any beginning of it, whatever the marks between the words', async () => {
+  const mark = fc.constantFrom(...'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~', ' ', '–', '\u00a0', '//', '. ', "-'")
+  const part = fc.stringMatching(/^[a-z0-9]{1,5}$/)
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(part, mark, fc.nat()), { minLength: 1, maxLength: 7 }), async (parts) => {
+      await sql`truncate housing.housing`.execute(db)
+      await store([{ street: 'yyy', city: 'zzz', address: parts.map(([part, mark]) => mark + part).join('') }])
+      for (const [part, mark, length] of parts)
+        expect((await list({ q: mark + part.slice(0, 1 + (length % part.length)) })).items).toHaveLength(1)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('search and filters find a letter however it is composed, and answers have it as it was sent', async () => {
+  const texts = ['Québec', 'É', 'ệ', 'Å', '한글', 'ş', 'naïve Ñandú']
+  for (const [i, text] of texts.entries())
+    for (const form of ['NFC', 'NFD'] as const) {
+      await sql`truncate housing.housing`.execute(db)
+      const sent = text.normalize(form)
+      await store([{ address: sent, street: `${sent} road`, city: sent }, { city: `x${i}` }])
+      for (const asked of [text, text.normalize('NFD'), text.toLowerCase().normalize('NFD'), text.toUpperCase()])
+        for (const name of ['city', 'street', 'q'])
+          expect.soft((await list({ [name]: asked })).items, `${name} ${asked}`).toMatchObject([{ city: sent }])
+    }
+  await store([{ city: 'Quebec' }])
+  expect((await list({ city: 'Québec' })).items).toEqual([])
+})
+
 test('only the named fields are returned, and the exact count if it is asked for', async () => {
   await store([{}, { city: 'Oak Bay' }, {}])
   const page = await list({ fields: 'city,id', count: 'exact', limit: 1, city: 'victoria' })

@@ -11,26 +11,41 @@ import { type FilterName, type Filters, keyOf, type Sort } from './schemas.ts'
 /** The given filters, and the two that Postgres has to resolve first. */
 export interface Condition {
   filters: Filters
-  /** The words of `q`, as Postgres' parser splits it. */
+  /** The words of `q`, split as those of the houses are. */
   words?: string[]
   /** The ids of `housing_type`, from which Postgres' planner can estimate how many rows match. */
   types?: number[]
 }
 
-/** The SQL condition of each filter. Each has an index of its own. */
+/** Text in which an accented letter is one character, however it was sent. */
+const composed = (text: Expression<unknown>) => sql`normalize(${text}, NFC)`
+
+/** Punctuation and spaces, which Postgres' parser would take for parts of numbers, paths and hosts: `4-100`, `16/97`. */
+const punctuation =
+  '[!-/:-@\\[-`{-\\u00A9\\u00AB-\\u00B4\\u00B6-\\u00B9\\u00BB-\\u00BF\\u00D7\\u00F7\\u2000-\\u206F\\u3000-\\u3003]'
+
+/** The words of a text, split at every mark of punctuation. */
+const wordsOf = (text: Expression<unknown>) =>
+  sql`to_tsvector('simple', regexp_replace(${composed(text)} collate "C", ${sql.lit(punctuation)}, ' ', 'g'))`
+
+/** The SQL condition of each filter. Each has an index of its own (V1.1.0, V1.3.0, V1.8.0). */
 const conditions: { [Name in FilterName]: (value: string, found: Condition) => Expression<SqlBool> } = {
   postal_code: (postalCode) => {
     const code = canonical(postalCode).trimEnd()
     const stored = sql`h.postal_code collate "C"`
     return isWhole(code) ? sql`${stored} = ${code}` : startsWith(stored, sql`${code}::text`)
   },
-  city: (city) => sql`lower(h.city) = lower(${trimmed(city)})`,
-  street: (street) => startsWith(sql`lower(h.street) collate "C"`, sql`lower(${street.replace(/^ +/, '')})`),
+  city: (city) => sql`lower(${composed(sql`h.city`)}) = lower(${composed(sql`${trimmed(city)}`)})`,
+  street: (street) =>
+    startsWith(
+      sql`lower(${composed(sql`h.street`)}) collate "C"`,
+      sql`lower(${composed(sql`${street.replace(/^ +/, '')}`)})`,
+    ),
   housing_type: (_codes, { types }) => sql`h.housing_type_id = any (${types}::int[])`,
   updated_since: (instant) => sql`h.updated_at >= ${inUtc(instant)}::timestamptz`,
   q: (_text, { words = [] }) => {
     const prefixes = words.map((word) => `'${word.replace(/['\\]/g, '$&$&')}':*`).join(' & ')
-    return sql`to_tsvector('simple', h.address || ' ' || h.street || ' ' || h.city) @@ ${prefixes}::tsquery`
+    return sql`${wordsOf(sql`h.address || ' ' || h.street || ' ' || h.city`)} @@ ${prefixes}::tsquery`
   },
 }
 
@@ -47,7 +62,7 @@ export async function resolveFilters(db: Database, filters: Filters): Promise<Co
   const { q, housing_type } = filters
   if (q === undefined && housing_type === undefined) return { filters }
   const { rows } = await sql<{ words: string[]; types: number[] }>`
-    select coalesce(tsvector_to_array(to_tsvector('simple', ${q ?? null})), '{}') as words,
+    select coalesce(tsvector_to_array(${wordsOf(sql`${q ?? null}`)}), '{}') as words,
       array(select id from housing.housing_types where code = any (${housing_type?.split(',') ?? []})) as types`.execute(
     db,
   )

@@ -26,8 +26,8 @@ export const filters = {
       examples: ['V8W'],
     }),
   ),
-  city: Type.Optional(Searched('The whole name of the city, ignoring case', 'victoria')),
-  street: Type.Optional(Searched('The beginning of the street, ignoring case', 'douglas')),
+  city: Type.Optional(Searched('The whole name of the city, ignoring case and how accents are composed', 'victoria')),
+  street: Type.Optional(Searched('The beginning of the street, ignoring case and how accents are composed', 'douglas')),
   housing_type: Type.Optional(
     Type.String({
       pattern: '^[A-Z]{3}(,[A-Z]{3}){0,99}$',
@@ -41,7 +41,7 @@ export const filters = {
       format: 'well-formed',
       pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F]{1,100}$',
       description:
-        'Words to search for, 1 to 100 characters. Each must begin a word of address, street or city, ignoring case.',
+        'Words to search for, 1 to 100 characters. Each must begin a word of address, street or city, ignoring case and how accents are composed. Punctuation separates words.',
       examples: ['doug vic'],
     }),
   ),
