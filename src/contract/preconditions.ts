@@ -3,20 +3,27 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
 import { Problem } from './problems.ts'
 
-/** The entity tags of an `If-Match` or `If-None-Match` (RFC 9110, section 13.1), or `*`. */
-export type EntityTags = '*' | { weak: boolean; tag: string }[]
+/** The values of the entity tags in an `If-Match` or `If-None-Match` (RFC 9110, section 13.1), or `*`. */
+export type EntityTags = '*' | string[]
 
 const tagPattern = '(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"'
 const list = new RegExp(`^[\\s,]*${tagPattern}(\\s*,[\\s,]*${tagPattern})*[\\s,]*$`) // a list may have empty elements
 
+/** What proxies that compress append to a tag: Apache and Caddy `-gzip`, Jetty `--gzip`, some `;gzip`. */
+const encodingSuffix = /(--?|;|:)(gzip|br|zstd|deflate)$/
+
+/**
+ * A proxy that compresses makes `W/"17-3"` or `"17-3-gzip"` of our `"17-3"`. Both count as ours, for `If-Match` too: we
+ * never send a weak tag, and each of our tags names one state of one resource, however its bytes are encoded on the way.
+ */
 function parseTags(name: string, header: string): EntityTags {
   if (header.trim() === '*') return '*'
   if (!list.test(header))
     throw new Problem('malformed-request', `${name} must be *, or a list of quoted entity tags such as "17-3".`)
-  return [...header.matchAll(new RegExp(tagPattern, 'g'))].map(([, weak, value]) => ({
-    weak: !!weak,
-    tag: value as string,
-  }))
+  return [...header.matchAll(new RegExp(tagPattern, 'g'))].flatMap(([, , tag = '']) => {
+    const original = tag.replace(encodingSuffix, '')
+    return original === tag ? [tag] : [tag, original] // a hash of ours may end like a suffix
+  })
 }
 
 /** The precondition of a write, if it has one. */
@@ -43,8 +50,11 @@ export const readIfNoneMatch = (headers: IncomingHttpHeaders): EntityTags | unde
 /** Whether the client has this representation already, so that 304 is the answer. */
 export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
   const tags = readIfNoneMatch(headers)
-  return tags === '*' || (tags?.some(({ tag }) => `"${tag}"` === etag) ?? false)
+  return tags === '*' || namesTag(tags, etag)
 }
+
+const namesTag = (tags: string[] | undefined, etag: string | undefined): boolean =>
+  tags?.some((tag) => `"${tag}"` === etag) ?? false
 
 /**
  * Checks optional If-Match and If-None-Match headers against the current ETag (undefined if nothing exists). Throws a
@@ -52,7 +62,7 @@ export function isKnown(headers: IncomingHttpHeaders, etag: string): boolean {
  */
 export function checkPreconditions(headers: IncomingHttpHeaders, current: string | undefined): void {
   const wanted = readIfMatch(headers)
-  const isWanted = wanted === '*' || wanted?.some(({ weak, tag }) => !weak && `"${tag}"` === current)
+  const isWanted = wanted === '*' || namesTag(wanted, current)
   if (wanted && (!isWanted || current === undefined)) throw stale(current)
   if (current !== undefined && isKnown(headers, current))
     throw new Problem('precondition-failed', 'The resource already exists, and If-None-Match excludes that.', {
@@ -74,19 +84,20 @@ export const stale = (etag: string | undefined, version?: number) =>
 export const contentTag = (content: unknown): string =>
   `"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22)}"`
 
+const whatToChange =
+  'The ETag of the version to change, or * for any. A tag that a compressing proxy weakened or suffixed counts too.'
+
 const header = (description: string) => Type.String({ description, examples: ['"17-3"', '*'] })
 
 /** The headers as the contract describes them; their values are parsed above. */
-export const IfMatch = Type.Object({ 'If-Match': header('The ETag of the version to change, or * for any.') })
+export const IfMatch = Type.Object({ 'If-Match': header(whatToChange) })
 export const IfMatchIfThere = Type.Object({
-  'If-Match': Type.Optional(
-    header('The ETag of the version to change, or * for any. Not needed if the resource is deleted.'),
-  ),
+  'If-Match': Type.Optional(header(`${whatToChange} Not needed if the resource is deleted.`)),
 })
 export const IfNoneMatch = Type.Object({
   'If-None-Match': Type.Optional(header('The ETags that the client already has.')),
 })
 export const Preconditions = Type.Object({
-  'If-Match': Type.Optional(header('The ETag of the version to change, or * for any.')),
+  'If-Match': Type.Optional(header(whatToChange)),
   'If-None-Match': Type.Optional(header('* to fail if the resource already exists.')),
 })

@@ -30,11 +30,11 @@ export type Versions = number[] | 'any'
 /** Names one version of one row. It is strong, because equal versions are equal byte for byte. */
 export const etag = ({ id, version }: Versioned): string => `"${id}-${version}"`
 
-/** The versions of this row that the tags name. Weak tags and tags of other rows are ignored. */
+/** The versions of this row that the tags name. Tags of other rows are ignored. */
 export function versionsIn(tags: EntityTags, id: number): Versions {
   if (tags === '*') return 'any'
-  return tags.flatMap(({ weak, tag }) => {
-    const version = weak ? undefined : new RegExp(`^${id}-([1-9]\\d{0,9})$`).exec(tag)?.[1]
+  return tags.flatMap((tag) => {
+    const version = new RegExp(`^${id}-([1-9]\\d{0,9})$`).exec(tag)?.[1]
     return version !== undefined && Number(version) <= maxInt4 ? [Number(version)] : []
   })
 }

@@ -37,7 +37,7 @@ describe('creating and reading', () => {
 
   test('a client that already has the house gets a 304', async () => {
     await create()
-    for (const known of ['"1-1"', 'W/"1-1"', '"9-9", "1-1"', '*']) {
+    for (const known of ['"1-1"', 'W/"1-1"', '"1-1-gzip"', 'W/"1-1;br"', '"9-9", "1-1"', '*']) {
       const answer = await api.get('/api/v2/housing/1', { 'if-none-match': known })
       expect(answer.statusCode, known).toBe(304)
       expect(answer.body + answer.headers.etag).toBe('"1-1"')
@@ -265,7 +265,14 @@ describe('preconditions', () => {
     for (const stale of [
       '"1-2"',
       '"1-0"',
-      'W/"1-1"',
+      'W/"1-2"',
+      '"1-2-gzip"',
+      '"2-1-gzip"',
+      '"1-1-gzip-gzip"',
+      '"1-1-x"',
+      '"1-1gzip"',
+      '"gzip"',
+      '"-gzip"',
       '"2-1"',
       '"1-01"',
       '"1-1x"',
@@ -281,6 +288,20 @@ describe('preconditions', () => {
     expect((await api.get('/api/v2/housing/1')).json()).toEqual(house)
     expect((await write({ 'if-match': '"7-7" , "1-1"' })).statusCode).toBeLessThan(300)
   })
+
+  /** What proxies that compress make of `"1-1"`. */
+  const madeByProxies = [
+    ...['W/"1-1"', '"1-1-gzip"', '"1-1--gzip"', '"1-1-br"', '"1-1-zstd"', '"1-1;gzip"', 'W/"1-1-gzip"'],
+    '"7-7", W/"1-1"',
+  ]
+
+  test.each(writes.flatMap(([method, write]) => madeByProxies.map((tag) => [method, tag, write] as const)))(
+    '%s accepts %s as the version that it names',
+    async (_method, tag, write) => {
+      await create()
+      expect((await write({ 'if-match': tag })).statusCode).toBeLessThan(300)
+    },
+  )
 
   test('of clients that race with the same ETag exactly one wins', async () => {
     let house = await create()
