@@ -41,6 +41,7 @@ describe('without any setting', () => {
     expect(readConfig({})).toEqual({
       host: '127.0.0.1',
       port: 3000,
+      hosts: ['localhost', '*.localhost', '127.0.0.1', '[::1]'],
       origins: [],
       database: { kind: 'embedded', folder: 'data' },
       migrate: 'on',
@@ -65,6 +66,7 @@ test('each setting sets its value', () => {
   const env = {
     HOST: '::',
     PORT: '8080',
+    HOSTS: 'api.example.org',
     ORIGINS: 'https://example.org',
     DATA_DIR: '/data',
     MIGRATE: 'check',
@@ -75,6 +77,7 @@ test('each setting sets its value', () => {
   expect(readConfig(env)).toEqual({
     host: '::',
     port: 8080,
+    hosts: ['api.example.org'],
     origins: ['https://example.org'],
     database: { kind: 'embedded', folder: '/data' },
     migrate: 'check',
@@ -138,6 +141,91 @@ describe('ORIGINS', () => {
 
   test.each(['http://[::1]:3000', 'https://xn--bcher-kva.example', 'capacitor://localhost'])('%s works', (origin) => {
     expect(readConfig({ ORIGINS: origin })).toMatchObject({ origins: [origin], warnings: [] })
+  })
+})
+
+describe('HOSTS', () => {
+  const hosts = (env: NodeJS.ProcessEnv) => readConfig(env).hosts
+  const loopback = ['localhost', '*.localhost', '127.0.0.1', '[::1]']
+
+  test('are compared in lower case, addresses in their shortest form', () => {
+    expect(hosts({ HOSTS: ' API.example.org ,, *.Example.net, 10.0.0.7, 0:0::1, [::1], a_b, api. ' })).toEqual([
+      ...['api.example.org', '*.example.net', '10.0.0.7', '[::1]', '[::1]', 'a_b', 'api'],
+    ])
+  })
+
+  test('a star alone is any name', () => {
+    expect(hosts({ HOSTS: ' * ' })).toBe('*')
+  })
+
+  test.each([
+    'api:80',
+    '[::1]:80',
+    'http://api',
+    'api/',
+    'a b',
+    '*.',
+    '*.*',
+    'a.*',
+    '*api',
+    '..',
+    'a..b',
+    '[::x]',
+    'é',
+    'a@b',
+    '*.[::1]',
+  ])('%s is reported with what is valid', (name) => {
+    expect(problems({ HOSTS: `localhost,${name}` })).toEqual([
+      `HOSTS has "${name}": it must be a name or an address without a port, such as api.example.org, *.example.org or [::1].`,
+    ])
+  })
+
+  test.each(['localhost', '127.0.0.1', '::1', '127.0.0.2', 'api.localhost'])(
+    'are loopback names by default where the database is embedded and HOST is %s',
+    (HOST) => {
+      const own = HOST === '127.0.0.2' || HOST === 'api.localhost' ? [HOST] : []
+      expect(hosts({ HOST })).toEqual([...loopback, ...own])
+      expect(hosts({ HOST, POSTGRES_SERVER: '127.0.0.1' })).toBe('*')
+    },
+  )
+
+  test.each(['0.0.0.0', '::', '10.0.0.7', 'api.example.org', 'notlocalhost'])(
+    'are any by default where HOST is %s',
+    (HOST) => {
+      expect(hosts({ HOST })).toBe('*')
+    },
+  )
+})
+
+describe('a connection to the database that is not safe on the way', () => {
+  const warnings = (POSTGRES_SERVER: string, sslmode?: string) => {
+    const url = `postgres://${POSTGRES_SERVER.replaceAll(/[%/]/g, encodeURIComponent)}/d${sslmode ? `?sslmode=${sslmode}` : ''}`
+    const found = readConfig({ POSTGRES_SERVER, POSTGRES_SSLMODE: sslmode }).warnings
+    expect(readConfig({ DATABASE_URL: url }).warnings).toEqual(found)
+    return found
+  }
+
+  test.each(['db', 'db.example.org:5433', '10.0.0.7', '[fe80::1%eth0]', '128.0.0.1', 'localhost.example.org'])(
+    'to %s is reported at the start',
+    (server) => {
+      for (const mode of [undefined, 'disable'])
+        expect(warnings(server, mode)).toEqual([
+          expect.stringMatching(/^The database is on another machine, .*not encr/),
+        ])
+      expect(warnings(server, 'require')).toEqual([expect.stringContaining('the server is not verified')])
+      expect(warnings(server, 'verify-full')).toEqual([])
+    },
+  )
+
+  test.each(['127.0.0.1', '127.1.2.3:5433', 'localhost', '::1', '[::ffff:127.0.0.1]', '/var/run/postgresql'])(
+    'to %s is on this machine',
+    (server) => {
+      expect(warnings(server)).toEqual([])
+    },
+  )
+
+  test('through a Unix socket needs no encryption', () => {
+    expect(warnings('/var/run/postgresql', 'require')).toEqual([])
   })
 })
 

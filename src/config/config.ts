@@ -1,11 +1,14 @@
 import { isIP } from 'node:net'
 import { type DatabaseSettings, databaseSettings } from './database-settings.ts'
 import { Environment } from './environment.ts'
+import { hostPattern, isLoopback } from './host-names.ts'
 import { logLevels, migrateModes } from './settings.ts'
 
 export interface Config {
   host: string
   port: number
+  /** The names by which clients may ask, some as `*.example.org`, or `*` for any. */
+  hosts: string[] | '*'
   /** Exact origins, or `*` for every one. */
   origins: string[] | '*'
   database: DatabaseSettings
@@ -27,11 +30,14 @@ export class ConfigError extends Error {
 /** Reads the environment; an empty value counts as unset. Throws a {@link ConfigError} that names every problem. */
 export function readConfig(variables: NodeJS.ProcessEnv): Config {
   const env = new Environment(variables)
+  const address = host(env)
+  const database = databaseSettings(env)
   const config: Config = {
-    host: host(env),
+    host: address,
     port: env.integer('PORT', 0, 65535),
+    hosts: hosts(env, address, database),
     origins: origins(env),
-    database: databaseSettings(env),
+    database,
     migrate: env.choice('MIGRATE', migrateModes),
     logLevel: env.choice('LOG_LEVEL', logLevels),
     drainSeconds: env.integer('DRAIN_SECONDS', 0, 300),
@@ -47,6 +53,23 @@ function host(env: Environment): string {
   if (!isIP(host) && !/^[\w.-]+$/.test(host))
     env.problems.push(`HOST is "${host}": it must be an IP address or a host name, without a port.`)
   return host
+}
+
+function hosts(env: Environment, address: string, database: DatabaseSettings): Config['hosts'] {
+  const all = env.list('HOSTS')
+  if (all.length === 1 && all[0] === '*') return '*'
+  if (all.length > 0) return all.flatMap((name) => hostPattern(name) ?? malformed(name))
+  // A page whose name is made to lead to this machine would otherwise read and write a database that nobody guards.
+  return database.kind === 'embedded' && isLoopback(address)
+    ? [...new Set(['localhost', '*.localhost', '127.0.0.1', '[::1]', hostPattern(address) ?? address])]
+    : '*'
+
+  function malformed(name: string): [] {
+    env.problems.push(
+      `HOSTS has "${name}": it must be a name or an address without a port, such as api.example.org, *.example.org or [::1].`,
+    )
+    return []
+  }
 }
 
 function origins(env: Environment): Config['origins'] {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Environment } from './environment.ts'
+import { isLoopback } from './host-names.ts'
 import { settings, sslModes } from './settings.ts'
 
 /** How to reach a Postgres server. */
@@ -24,9 +25,23 @@ export function databaseSettings(env: Environment): DatabaseSettings {
   const parts = all.filter((name) => name !== 'POSTGRES_POOL') // the others name the server
   if (urls.length > 0 && parts.length > 0)
     env.problems.push(`${[...urls, ...parts].join(', ')} are set: keep either DATABASE_URL or POSTGRES_*.`)
-  if (urls.length > 0) return fromUrl(env)
-  if (all.length > 0) return fromParts(env, parts)
-  return { kind: 'embedded', folder: env.text('DATA_DIR') }
+  if (urls.length === 0 && all.length === 0) return { kind: 'embedded', folder: env.text('DATA_DIR') }
+  const server = urls.length > 0 ? fromUrl(env) : fromParts(env, parts)
+  warnOfTransport(env, server)
+  return server
+}
+
+/** Does not quote the host: it may hold part of a mistyped URL. */
+function warnOfTransport(env: Environment, { host, sslMode }: ServerSettings): void {
+  if (host.startsWith('/')) return
+  if (sslMode === 'disable' && !isLoopback(host))
+    env.warnings.push(
+      'The database is on another machine, and the connection to it is not encrypted: set POSTGRES_SSLMODE (sslmode in DATABASE_URL) to verify-full.',
+    )
+  if (sslMode === 'require')
+    env.warnings.push(
+      'sslmode is require: the connection to the database is encrypted, but the server is not verified. verify-full verifies it.',
+    )
 }
 
 /** No message quotes the URL: one character that is not encoded can shift the password into any other part. */

@@ -57,7 +57,7 @@ export class Environment {
     return this.given(name) ?? settings[name].default
   }
 
-  list(name: 'ORIGINS' | 'TRUST_PROXY'): string[] {
+  list(name: 'HOSTS' | 'ORIGINS' | 'TRUST_PROXY'): string[] {
     const items = this.text(name).split(',')
     return items.map((item) => item.trim()).filter((item) => item !== '')
   }

@@ -2,6 +2,11 @@
 export const settings = {
   HOST: { default: '127.0.0.1', meaning: 'Address to listen on (`0.0.0.0` or `::` for all).' },
   PORT: { default: '3000', meaning: 'Port to listen on.' },
+  HOSTS: {
+    default: '',
+    meaning:
+      'Names by which clients may ask (`api.example.org`, `*.example.org`), separated by commas; any other gets a 421. `*` allows every name. Not set: `localhost` and loopback addresses if the database is embedded and `HOST` is loopback, otherwise every name.',
+  },
   ORIGINS: {
     default: '',
     meaning:

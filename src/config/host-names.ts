@@ -1,0 +1,40 @@
+import { BlockList, isIP, isIPv6 } from 'node:net'
+
+const authority = /^(?:([\w-]+(?:\.[\w-]+)*)\.?|\[([\da-f:.]+)\])(?::(\d{0,5}))?$/i
+
+/**
+ * The host of `host` or `host:port`, as names are compared: in lower case, without a dot at the end, an IPv6 address in
+ * brackets and in its shortest form. Undefined where it is malformed.
+ */
+export function hostIn(text: string): string | undefined {
+  const [, name, address = '', port] = authority.exec(text) ?? []
+  if (Number(port ?? 0) > 65535) return undefined
+  if (name !== undefined) return name.toLowerCase()
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname : undefined
+}
+
+/** An entry of HOSTS in the form of {@link hostIn}; `*.example.org` stands for all names below it. */
+export function hostPattern(text: string): string | undefined {
+  if (isIPv6(text)) return hostIn(`[${text}]`)
+  if (text.startsWith('*.')) return isName(text.slice(2)) ? `*.${hostIn(text.slice(2))}` : undefined
+  return isName(text) || text.endsWith(']') ? hostIn(text) : undefined
+}
+
+/** Whether it has neither a port nor brackets. */
+const isName = (text: string) => /^[\w.-]+$/.test(text) && hostIn(text) !== undefined
+
+/** Whether one of these patterns names the host. */
+export const isNamed = (patterns: string[], host: string): boolean =>
+  patterns.some((pattern) => (pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern))
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+/** Whether a host name or address is this machine's own, which no other machine reaches. */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host)
+  return family === 0 ? /(^|\.)localhost\.?$/i.test(host) : loopback.check(withoutZone(host), `ipv${family as 4 | 6}`)
+}
+
+const withoutZone = (address: string) => address.replace(/%.*/, '')
