@@ -32,7 +32,7 @@ async function beginRequest(url: string) {
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
   socket.on('error', () => {})
-  const head = `POST /api/v2/housing HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+  const head = `POST /api/v2/housing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
   socket.write(head + body.slice(0, -1))
   let answer = ''
   socket.setEncoding('utf8').on('data', (text) => {
@@ -356,7 +356,7 @@ test('the log is one JSON object per line, no client can forge a line, and it co
   const { hostname, port } = new URL(program.url)
   const socket = connect(Number(port), hostname)
   const id = 'x-request-id: a"},{"level":"fatal"'
-  socket.end(`GET /${forged} HTTP/1.1\r\nHost: x\r\n${id}\r\nConnection: close\r\n\r\nnonsense\r\n\r\n`)
+  socket.end(`GET /${forged} HTTP/1.1\r\nHost: localhost\r\n${id}\r\nConnection: close\r\n\r\nnonsense\r\n\r\n`)
   await once(socket.resume(), 'close')
   const answer = await fetch(`${program.url}/livez`, { headers: { 'x-request-id': 'abc' } })
   expect(answer.headers.get('x-request-id')).toBe('abc')

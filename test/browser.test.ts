@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { delimiter, join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { chromium, type Page } from 'playwright-core'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { createLog } from '../src/log.ts'
 import { startApi } from './support/api.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -12,15 +15,22 @@ const executablePath = names.flatMap((name) => folders.map((folder) => join(fold
 const isRequired = process.env.CI === 'true'
 beforeEach(({ skip }) => skip(!executablePath && !isRequired, 'Chromium is needed: put chromium on the PATH'))
 
-const { app } = await startApi()
+const warnings: string[] = []
+const log = Object.assign(createLog('silent'), { warn: (line: string) => warnings.push(line) })
+const { app } = await startApi({ log })
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 
-test('the page at /docs shows both versions and tries them out, without requests to other hosts', async () => {
+/** A page of a new browser. */
+async function open(): Promise<Page> {
   if (!executablePath) throw new Error('CI=true demands this test, and there is no chromium on the PATH')
   const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking']
   const browser = await chromium.launch({ executablePath, args })
   onTestFinished(() => browser.close())
-  const page = await browser.newPage()
+  return browser.newPage()
+}
+
+test('the page at /docs shows both versions and tries them out, without requests to other hosts', async () => {
+  const page = await open()
   const complaints: string[] = []
   const requested: string[] = []
   // violations of the content security policy are console errors too
@@ -51,4 +61,35 @@ test('the page at /docs shows both versions and tries them out, without requests
   }
   expect(complaints).toEqual([])
   expect(requested.filter((to) => !to.startsWith(`${url}/`) && !to.startsWith('data:'))).toEqual([])
+})
+
+test('a page of another site can neither change anything, whatever it sends, nor frame a page', async () => {
+  const house = { address: '1', street: 'A', city: 'B', postal_code: 'V8V 1A1', housing_type: 'SFD' }
+  await app.inject({ method: 'POST', url: '/api/v2/housing', payload: house })
+  await app.inject({ method: 'DELETE', url: '/api/v2/housing/1', headers: { 'if-match': '*' } })
+  const other = createServer((_request, response) => response.end('<!doctype html><title>Other</title>'))
+  onTestFinished(() => void other.close())
+  await once(other.listen(0, '127.0.0.1'), 'listening')
+  const page = await open()
+  const origin = `http://localhost:${(other.address() as { port: number }).port}`
+  await page.goto(origin)
+  await page.evaluate(async (url) => {
+    const house = JSON.stringify({ address: '1', street: 'A', city: 'B', postal_code: 'V8V 1A1', housing_type_id: 1 })
+    const post = (path: string, body?: string | Blob) =>
+      fetch(url + path, { method: 'POST', mode: 'no-cors', ...(body && { body }) }).catch(() => 'it may not even look')
+    await post('/api/v1/housing/', house)
+    await post('/api/v1/housing/', new Blob([house])) // without a Content-Type, which version 1 accepts
+    await post('/api/v2/housing/1/versions/2/restore')
+    await post('/api/v2/housing/1/versions/1/restore')
+  }, url)
+  expect((await app.inject('/api/v2/housing')).json().items).toEqual([])
+  expect(warnings).toEqual([expect.stringContaining(`The origin ${origin} is not in ORIGINS`)])
+
+  const complaints: string[] = []
+  page.on('console', (message) => complaints.push(message.text()))
+  for (const path of ['/docs', '/api/v2/housing-types', '/problems/not-found']) {
+    complaints.length = 0
+    await page.setContent(`<iframe src="${url}${path}"></iframe>`)
+    await expect.poll(() => complaints.join()).toContain('frame-ancestors')
+  }
 })

@@ -42,7 +42,8 @@ test.each([
   expect(statusOf(answer)).toBe(status)
   for (const header of [
     ...['content-type: application/problem+json', 'cache-control: no-store', 'x-content-type-options: nosniff'],
-    ...["content-security-policy: default-src 'none'", 'referrer-policy: no-referrer', 'connection: close'],
+    ...["content-security-policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"],
+    ...['referrer-policy: no-referrer', 'connection: close'],
   ])
     expect(answer).toContain(`\r\n${header}\r\n`)
   const code = status === 431 ? 'headers-too-large' : 'malformed-request'

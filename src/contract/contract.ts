@@ -38,7 +38,9 @@ export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} 
   app.declared.tags.push(tag)
   for (const kind of Object.values(kinds)) app.declared.kinds.set(kind.code, kind)
   app.addHook('onRoute', (route) => {
-    route.schema = { tags: [tag.name], ...route.schema }
+    const { response, ...schema } = route.schema ?? {}
+    const refused = route.method === 'GET' || route.method === 'HEAD' ? {} : { 403: problem(403, crossSite) }
+    route.schema = { tags: [tag.name], ...schema, response: { ...(response as object), ...refused } }
   })
 }
 
@@ -87,10 +89,14 @@ const always = {
   406: 'The client does not accept JSON.',
   408: 'The request took too long to arrive.',
   414: 'The URL is too long.',
+  421: 'The service does not answer to this host.',
   431: 'The headers are too large.',
   503: 'The database is not available at the moment.',
   504: 'The database took too long.',
 }
+
+/** The failure of every route that changes something. */
+const crossSite = 'A browser sent the request from a page of another site, whose origin is not allowed.'
 
 /** The failures of every route that has a body. */
 export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is not JSON.', 422: 'The body is invalid.' }

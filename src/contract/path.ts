@@ -1,4 +1,20 @@
 import type { FastifyRequest } from 'fastify'
 
+/** Where clients see the API. A proxy in front can publish it under another address than its own. */
+export interface Site {
+  /** The scheme that a trusted proxy names; undefined where none does. */
+  scheme: 'http' | 'https' | undefined
+  /** Host and port; undefined where the request names none. */
+  host: string | undefined
+  /** The path below which a proxy publishes the API, such as `/registry`; usually empty. */
+  prefix: string
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    site: Site
+  }
+}
+
 /** The path of a request, as the client spelled it, without the query. */
 export const pathOf = ({ url }: Pick<FastifyRequest, 'url'>): string => url.split('?', 1)[0] as string

@@ -40,6 +40,11 @@ export const kinds = kindsOf({
     'The request has no valid credentials. The header `WWW-Authenticate` names the scheme that this path accepts.',
   ],
   forbidden: [403, 'Not allowed', 'The caller may not do this. Nothing was changed. `detail` says what is missing.'],
+  'cross-site-request': [
+    403,
+    'A page of another site sent this',
+    'The request would change something, and its browser says that it comes from a page of another site (`Sec-Fetch-Site`, or else `Origin`). Nothing was changed. To let the pages of an origin make changes, name it in the setting `ORIGINS`.',
+  ],
   'not-found': [404, 'Not found', 'Nothing exists at this path or with this id. It may have been deleted.'],
   'method-not-allowed': [
     405,
@@ -77,6 +82,11 @@ export const kinds = kindsOf({
     415,
     'Unsupported media type',
     'The media type of the body is missing, or this path does not accept it. The header `Accept-Post` or `Accept-Patch` lists those that it accepts.',
+  ],
+  'misdirected-request': [
+    421,
+    'The service does not have this name',
+    'The request is for a host whose name the service does not answer to, which protects it from pages that make a name of their own lead to it. Nothing was changed. Use another name, or add this one to the setting `HOSTS`.',
   ],
   'invalid-body': [
     422,

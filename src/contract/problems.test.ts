@@ -3,7 +3,13 @@ import { expectProblem } from '../../test/support/http.ts'
 import { createApp } from '../http/app.ts'
 import { createLog } from '../log.ts'
 
-const app = createApp({ log: createLog('silent'), origins: [], trustProxy: [], readiness: { draining: false } })
+const app = createApp({
+  log: createLog('silent'),
+  hosts: '*',
+  origins: [],
+  trustProxy: [],
+  readiness: { draining: false },
+})
 app.get<{ Params: { status: string } }>('/:status', async (request) => {
   throw Object.assign(new Error('What a plugin says'), { statusCode: Number(request.params.status) })
 })

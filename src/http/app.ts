@@ -4,15 +4,19 @@ import { kinds } from '../contract/problem-kinds.ts'
 import { ProblemDocument } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
 import { allowOrigins, grantFor } from './cors.ts'
+import { refuseOtherSites } from './cross-site.ts'
 import { answerFailures } from './failures.ts'
 import { setHeaders } from './headers.ts'
+import { hostCheck } from './hosts.ts'
 import { answerUnparsable, bodyLimit, httpLimits, requestLineProblem } from './limits.ts'
 import { compressAnswers } from './representation.ts'
 import { logRequests, requestId, requestLine } from './request-log.ts'
+import { locateSite, proxiesIn } from './site.ts'
 import { buildValidator } from './validation.ts'
 
 export interface AppOptions {
   log: Log
+  hosts: string[] | '*'
   origins: string[] | '*'
   trustProxy: string[]
   /** While draining, every answer closes its connection. */
@@ -20,13 +24,15 @@ export interface AppOptions {
 }
 
 /** Creates the Fastify instance without routes. The hooks below wrap every request, in this order. */
-export function createApp({ log, origins, trustProxy, readiness }: AppOptions): FastifyInstance {
+export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOptions): FastifyInstance {
   const grant = grantFor(origins)
+  const hostProblem = hostCheck(hosts)
+  const isProxy = trustProxy.length > 0 ? proxiesIn(trustProxy) : undefined
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }), // logRequests writes one line instead of two
     genReqId: requestId,
-    trustProxy: trustProxy.length > 0 && trustProxy,
+    trustProxy: isProxy ?? false,
     http: httpLimits,
     requestTimeout: httpLimits.requestTimeout, // Fastify's own default, none, would override Node's option
     bodyLimit,
@@ -39,7 +45,7 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
       // The router rejected the URL, so no hook runs.
       setHeaders(request, reply)
       grant(request, reply)
-      app.errorHandler(requestLineProblem(request) ?? error, request, reply)
+      app.errorHandler(requestLineProblem(request) ?? hostProblem(request) ?? error, request, reply)
       log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
     },
   })
@@ -48,6 +54,7 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
   app.setChildLoggerFactory((logger) => logger) // no child loggers: each line has its request_id
   answerFailures(app)
+  locateSite(app, isProxy)
 
   // On the way in:
   // 1. the headers of every answer, so that a rejection by any later step carries them too;
@@ -55,10 +62,12 @@ export function createApp({ log, origins, trustProxy, readiness }: AppOptions): 
     setHeaders(request, reply)
     done()
   })
-  // 2. CORS, so that a page can read every rejection; a preflight ends here;
+  // 2. the origin: pages of other sites change nothing;
+  refuseOtherSites(app, origins, log)
+  // 3. CORS, so that a page can read every rejection; a preflight ends here;
   if (origins.length > 0) allowOrigins(app, grant)
-  // 3. the length of the URL, and the header Host.
-  app.addHook('onRequest', (request, _reply, done) => done(requestLineProblem(request)))
+  // 4. the request line and the header Host.
+  app.addHook('onRequest', (request, _reply, done) => done(requestLineProblem(request) ?? hostProblem(request)))
   // Only the versions of the API add body parsers. A body of DELETE or QUERY is never parsed.
   app.removeAllContentTypeParsers()
   for (const method of ['DELETE', 'QUERY']) app.addHttpMethod(method, { hasBody: false, overrideExisting: true })

@@ -9,7 +9,12 @@ const exposed = [
   'X-Request-Id',
   'Idempotency-Replayed',
   'Accept-Patch',
+  'Accept-Post',
   'Content-Disposition',
+  'WWW-Authenticate',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Feed-Position',
 ].join(', ')
 
 const preflight = {

@@ -11,6 +11,8 @@ const second = 1000
 export const bodyLimit = 65536
 const urlLimit = 8192
 
+const target = /^(\/|https?:\/\/)/i
+
 /** Node's limits: a client that sends too slowly is cut off within ten seconds, in the headers or in the body. */
 export const httpLimits = {
   headersTimeout: 9 * second,
@@ -20,10 +22,12 @@ export const httpLimits = {
   requireHostHeader: false, // Node's own 400 has neither a body nor our headers
 }
 
-/** What is wrong with the request line or the host, if anything. */
+/** What is wrong with the request line, if anything. Node's parser lets HTTP/0.9, HTTP/2.0 and any target pass. */
 export function requestLineProblem({ originalUrl, raw }: FastifyRequest): Problem | undefined {
-  if (raw.headers.host === undefined && raw.httpVersion === '1.1')
-    return new Problem('malformed-request', 'A request in HTTP/1.1 must have the header Host.')
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0')
+    return new Problem('malformed-request', 'The request must be in HTTP/1.1 or HTTP/1.0.')
+  if (!target.test(originalUrl) && !(originalUrl === '*' && raw.method === 'OPTIONS'))
+    return new Problem('malformed-request', 'The target of the request must be a path, or an http or https URL.')
   if (originalUrl.length <= urlLimit) return undefined
   const detail = `Path and query together may have at most ${urlLimit} bytes; these have ${originalUrl.length}.`
   return new Problem('url-too-long', detail)

@@ -75,7 +75,7 @@ describe('headers', () => {
       expect(answer.headers).toMatchObject({
         'x-content-type-options': 'nosniff',
         'referrer-policy': 'no-referrer',
-        'content-security-policy': "default-src 'none'",
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
         'cross-origin-resource-policy': 'same-origin',
         'x-request-id': expect.stringMatching(/^[\w-]{1,64}$/),
       })
@@ -99,7 +99,10 @@ describe('headers', () => {
     for (const path of ['/docs', '/docs/', '/docs/static/swagger-ui.css']) {
       const { headers, statusCode } = await api.get(path)
       expect(statusCode).toBe(200)
-      expect(headers['content-security-policy']).toMatch(/^default-src 'self';/)
+      expect(headers['content-security-policy']).toBe(
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; " +
+          "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+      )
       expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-request-id': expect.anything() })
     }
     const missing = await api.get('/docs/static/nope')
@@ -134,13 +137,14 @@ describe('browsers', () => {
   test('pages of an allowed origin may read the headers that they need', async () => {
     const { headers } = await api.get(housing, { origin })
     expect(String(headers['access-control-expose-headers']).split(', ').sort()).toEqual([
-      ...['Accept-Patch', 'Allow', 'Content-Disposition', 'ETag', 'Idempotency-Replayed', 'Link', 'Location'],
-      ...['Retry-After', 'X-Request-Id'],
+      ...['Accept-Patch', 'Accept-Post', 'Allow', 'Content-Disposition', 'ETag', 'Feed-Position'],
+      ...['Idempotency-Replayed', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
+      ...['WWW-Authenticate', 'X-Request-Id'],
     ])
   })
 
   /** An API without data, for tests that only depend on settings. */
-  const withSettings = (settings: { origins?: '*'; trustProxy?: string[] }) => apiOver(noDatabase, settings)
+  const withSettings = (settings: { origins?: '*' }) => apiOver(noDatabase, settings)
 
   test('if every origin is allowed, none may send credentials', async () => {
     const app = await withSettings({ origins: '*' })
@@ -149,19 +153,6 @@ describe('browsers', () => {
       const answer = await app.inject({ method, url: '/', headers })
       expect(answer.headers['access-control-allow-origin']).toBe('*')
       expect(answer.headers).not.toHaveProperty('access-control-allow-credentials')
-    }
-  })
-
-  test('the headers X-Forwarded-* count only if they come from a trusted proxy', async () => {
-    const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'api.example' }
-    const url = '/api/v1/housing?a'
-    for (const [trustProxy, location] of [
-      [[], 'http://localhost:80/api/v1/housing/?a'],
-      [['10.0.0.0/8'], 'http://localhost:80/api/v1/housing/?a'],
-      [['127.0.0.0/8'], 'https://api.example/api/v1/housing/?a'],
-    ] as const) {
-      const app = await withSettings({ trustProxy: [...trustProxy] })
-      expect((await app.inject({ url, headers })).headers.location).toBe(location)
     }
   })
 })

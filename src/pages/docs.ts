@@ -27,7 +27,10 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { validatorUrl: null, tryItOutEnabled: true },
-    staticCSP: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+    staticCSP: [
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'",
+      "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ].join('; '),
     theme: { title: 'Sample API' },
   })
   app.get('/openapi.json', { schema: { hide: true }, onSend: plainJson }, async () => app.swagger())

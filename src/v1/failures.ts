@@ -19,13 +19,16 @@ export class V1InvalidInput extends Problem {
   }
 }
 
+/** Where version 1 has words of its own. */
+const words: Record<string, string> = { 'cross-site-request': 'Cross-site request refused' }
+
 /** Answers a failure as the predecessor did: with one sentence, or a list of everything wrong with the input. */
 export function sendDetail(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
   return fail(problem, reply)
     .type('application/json')
     .serializer(toJson)
-    .send({ detail: problem instanceof V1InvalidInput ? problem.items : problem.message })
+    .send({ detail: problem instanceof V1InvalidInput ? problem.items : (words[problem.kind.code] ?? problem.message) })
 }
 
 /** The input is echoed, except where it nests deeper than can be written. */

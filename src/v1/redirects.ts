@@ -13,10 +13,11 @@ export const redirectSlash =
     const other = path.endsWith('/') ? path.replace(/(?<!\/)\/+$/, '') : `${path}/`
     if (methodsOf(app, path).length > 0 || methodsOf(app, other).length === 0) return otherwise(request, reply)
     const query = request.url.slice(path.length).replace(/^\?$/, '')
-    // Without a proper Host a relative Location has to do.
-    const origin = /^[\w.:[\]-]+$/.test(request.host) ? `${request.protocol}://${request.host}` : ''
+    const { scheme = 'http', host, prefix } = request.site
+    // Without a Host, as in HTTP/1.0, a relative Location has to do.
+    const base = host === undefined ? '' : `${scheme}://${host}${prefix}`
     return reply
       .code(307)
-      .header('location', origin + other + query)
+      .header('location', base + other + query)
       .send()
   }

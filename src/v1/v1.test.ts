@@ -548,12 +548,11 @@ describe('paths and methods', () => {
     }
   })
 
-  test('the redirect is to the requested host, and relative if that is not a valid one', async () => {
+  test('the redirect is to the requested host, and relative without one', async () => {
+    expect(await ask('GET /api/v1/housing?a', '[::1]:80')).toContain('location: http://[::1]:80/api/v1/housing/?a\r\n')
     expect(await ask('GET http://a.example/api/v1/housing?a', '[::1]:80')).toContain(
-      'location: http://[::1]:80/api/v1/housing/?a\r\n',
+      'location: http://a.example/api/v1/housing/?a\r\n',
     )
-    for (const host of ['', 'a b', 'a/b', '"<>', 'a@b', 'a?b', '\u00ff'])
-      expect(await ask('GET /api/v1/housing', host)).toContain('location: /api/v1/housing/\r\n')
     expect(await exchange(port, 'GET /api/v1/housing HTTP/1.0\r\n\r\n')).toContain('location: /api/v1/housing/\r\n')
   })
 

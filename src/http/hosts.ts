@@ -1,0 +1,43 @@
+import type { FastifyRequest } from 'fastify'
+import { hostIn, isNamed } from '../config/host-names.ts'
+import { Problem } from '../contract/problems.ts'
+import { authorityOf } from './site.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route is answered whatever name it is asked by, as probes use addresses. */
+    anyHost?: boolean
+  }
+}
+
+/** What is wrong with the name that a request asks by, if anything. */
+export type HostCheck = (request: FastifyRequest) => Problem | undefined
+
+/** Checks that each request names one well-formed host, and that it is one of `names`. */
+export function hostCheck(names: string[] | '*'): HostCheck {
+  return (request) => {
+    const { headers, httpVersion, rawHeaders } = request.raw
+    if (headers.host === undefined && httpVersion === '1.1')
+      return malformed('A request in HTTP/1.1 must have the header Host.')
+    if (hostHeaders(rawHeaders) > 1) return malformed('A request must have the header Host only once.')
+    const authority = authorityOf(request)
+    if (authority === undefined) return undefined
+    const host = hostIn(authority)
+    if (host === undefined) return malformed('The host must be a name or an address, with or without a port.')
+    if (names === '*' || isNamed(names, host)) return undefined
+    if (request.routeOptions.config?.anyHost) return undefined // read last: Fastify creates routeOptions at each access
+    return new Problem(
+      'misdirected-request',
+      `The service does not answer to the name ${host}. Use one of its own names, or add this one to its setting HOSTS.`,
+    )
+  }
+}
+
+const malformed = (detail: string) => new Problem('malformed-request', detail)
+
+/** Node keeps only the first; the rest are in the raw headers, whose names and values alternate. */
+function hostHeaders(raw: string[]): number {
+  let found = 0
+  for (let i = 0; i < raw.length; i += 2) if (raw[i]?.length === 4 && raw[i]?.toLowerCase() === 'host') found += 1
+  return found
+}

@@ -1,0 +1,64 @@
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { hostIn } from '../config/host-names.ts'
+import type { Site } from '../contract/path.ts'
+
+/** Whether an address is that of a trusted proxy. */
+export type IsProxy = (address?: string) => boolean
+
+/** Recognises the proxies of these addresses and ranges. */
+export function proxiesIn(ranges: string[]): IsProxy {
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, Number(bits ?? { ipv4: 32, ipv6: 128 }[family]), family)
+  }
+  return (peer = '') => {
+    const address = peer.replace(/%.*/, '') // the zone of a link-local address
+    const family = isIP(address)
+    return family !== 0 && list.check(address, `ipv${family as 4 | 6}`)
+  }
+}
+
+/** The authority that a request is for: that of an absolute URL, which wins (RFC 9112, 3.2.2), or else `Host`. */
+export const authorityOf = ({ originalUrl, raw }: FastifyRequest): string | undefined =>
+  /^https?:\/\/([^/?#]*)/i.exec(originalUrl)?.[1] ?? raw.headers.host
+
+/**
+ * Gives each request its `site`, for which `X-Forwarded-Proto`, `-Host` and `-Prefix` count if a trusted proxy sends
+ * them. The prefix is added to the paths in `Location` and `Link` on the way out, so no handler needs to know of it, and
+ * no stored answer contains it.
+ */
+export function locateSite(app: FastifyInstance, isProxy: IsProxy | undefined): void {
+  app.decorateRequest('site', {
+    getter(this: FastifyRequest): Site {
+      const authority = authorityOf(this)
+      const host = authority && hostIn(authority) ? authority : undefined
+      const said = isProxy?.(this.raw.socket.remoteAddress) ? forwarded(this.raw) : {}
+      return { scheme: undefined, host, prefix: '', ...said }
+    },
+  })
+  if (!isProxy) return
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    const [location, link] = [reply.getHeader('location'), reply.getHeader('link')]
+    if (location) reply.header('location', String(location).replace(/^(?=\/)/, request.site.prefix))
+    if (link) reply.header('link', String(link).replaceAll('</', `<${request.site.prefix}/`))
+    done()
+  })
+}
+
+/** What the proxies say, as far as it is well-formed. Where several made a list, its first item is the client's. */
+function forwarded({ headers }: IncomingMessage): Partial<Site> {
+  const first = (name: string) => String(headers[`x-forwarded-${name}`] ?? '').replace(/\s*,.*/s, '')
+  const [scheme, host, prefix] = [first('proto').toLowerCase(), first('host'), first('prefix')]
+  return {
+    ...((scheme === 'http' || scheme === 'https') && { scheme }),
+    ...(hostIn(host) && { host }),
+    ...(isPrefix.test(prefix) && { prefix: prefix.replace(/\/$/, '') }),
+  }
+}
+
+/** Plain segments, none of them `.` or `..`. */
+const isPrefix = /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/
