@@ -44,7 +44,8 @@ export const settings = {
   },
   TRUST_PROXY: {
     default: '',
-    meaning: 'Addresses or CIDR ranges of proxies whose `X-Forwarded-*` is believed, separated by commas.',
+    meaning:
+      'Addresses or CIDR ranges of proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are believed, separated by commas.',
   },
 } as const
 

@@ -82,9 +82,16 @@ export const problemDocument = ({ kind: { code, status, title }, message, extra:
 /** Answers a failure with a problem document. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = asProblem(error, request)
+  const document = problemDocument(problem)
+  const { prefix } = request.site
   return fail(problem, reply)
     .type('application/problem+json')
-    .send({ ...problemDocument(problem), instance: pathOf(request), request_id: request.id })
+    .send({
+      ...document,
+      type: prefix + document.type,
+      instance: prefix + pathOf(request),
+      request_id: request.id,
+    })
 }
 
 /** Sets status and headers of a failing answer; the caller sends the body. */

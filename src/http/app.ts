@@ -11,7 +11,7 @@ import { hostCheck } from './hosts.ts'
 import { answerUnparsable, bodyLimit, httpLimits, requestLineProblem } from './limits.ts'
 import { compressAnswers } from './representation.ts'
 import { logRequests, requestId, requestLine } from './request-log.ts'
-import { locateSite, proxiesIn } from './site.ts'
+import { addPrefix, locateSite, proxiesIn, siteReader } from './site.ts'
 import { buildValidator } from './validation.ts'
 
 export interface AppOptions {
@@ -28,6 +28,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
   const grant = grantFor(origins)
   const hostProblem = hostCheck(hosts)
   const isProxy = trustProxy.length > 0 ? proxiesIn(trustProxy) : undefined
+  const siteOf = siteReader(isProxy)
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }), // logRequests writes one line instead of two
@@ -42,7 +43,8 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
     rewriteUrl: routedUrl,
     return503OnClosing: false, // requests that arrive while the server closes are still answered
     frameworkErrors(error, request, reply) {
-      // The router rejected the URL, so no hook runs.
+      // The router rejected the URL, so no hook runs, and the request has no decorations.
+      request.site = siteOf(request)
       setHeaders(request, reply)
       grant(request, reply)
       app.errorHandler(requestLineProblem(request) ?? hostProblem(request) ?? error, request, reply)
@@ -54,7 +56,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
   app.setChildLoggerFactory((logger) => logger) // no child loggers: each line has its request_id
   answerFailures(app)
-  locateSite(app, isProxy)
+  locateSite(app, siteOf)
 
   // On the way in:
   // 1. the headers of every answer, so that a rejection by any later step carries them too;
@@ -78,7 +80,8 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
     if (readiness.draining) reply.header('connection', 'close')
     done()
   })
-  // 2. compression; 3. the log line, last, because it counts the bytes that are sent.
+  // 2. the prefix of a proxy; 3. compression; 4. the log line, last, because it counts the bytes that are sent.
+  if (isProxy) addPrefix(app)
   compressAnswers(app)
   logRequests(app, log)
   return app

@@ -26,21 +26,29 @@ export function proxiesIn(ranges: string[]): IsProxy {
 export const authorityOf = ({ originalUrl, raw }: FastifyRequest): string | undefined =>
   /^https?:\/\/([^/?#]*)/i.exec(originalUrl)?.[1] ?? raw.headers.host
 
-/**
- * Gives each request its `site`, for which `X-Forwarded-Proto`, `-Host` and `-Prefix` count if a trusted proxy sends
- * them. The prefix is added to the paths in `Location` and `Link` on the way out, so no handler needs to know of it, and
- * no stored answer contains it.
- */
-export function locateSite(app: FastifyInstance, isProxy: IsProxy | undefined): void {
+/** Where clients see the API: `X-Forwarded-Proto`, `-Host` and `-Prefix` count if a trusted proxy sends them. */
+export type SiteOf = (request: FastifyRequest) => Site
+
+export const siteReader =
+  (isProxy: IsProxy | undefined): SiteOf =>
+  (request) => {
+    const authority = authorityOf(request)
+    const host = authority && hostIn(authority) ? authority : undefined
+    const said = isProxy?.(request.raw.socket.remoteAddress) ? forwarded(request.raw) : {}
+    return { scheme: undefined, host, prefix: '', ...said }
+  }
+
+/** Gives each request its `site`. */
+export function locateSite(app: FastifyInstance, siteOf: SiteOf): void {
   app.decorateRequest('site', {
-    getter(this: FastifyRequest): Site {
-      const authority = authorityOf(this)
-      const host = authority && hostIn(authority) ? authority : undefined
-      const said = isProxy?.(this.raw.socket.remoteAddress) ? forwarded(this.raw) : {}
-      return { scheme: undefined, host, prefix: '', ...said }
+    getter(this: FastifyRequest) {
+      return siteOf(this)
     },
   })
-  if (!isProxy) return
+}
+
+/** Adds the prefix to the paths in `Location` and `Link` on the way out, so that no handler and no stored answer has it. */
+export function addPrefix(app: FastifyInstance): void {
   app.addHook('onSend', (request, reply, _payload, done) => {
     const [location, link] = [reply.getHeader('location'), reply.getHeader('link')]
     if (location) reply.header('location', String(location).replace(/^(?=\/)/, request.site.prefix))

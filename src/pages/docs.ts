@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { plainJson } from '../http/representation.ts'
 
 /**
@@ -26,6 +26,9 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    indexPrefix: '.', // the page loads its files by relative paths, as clients may see it below a prefix
+    transformSpecification: atSite,
+    transformSpecificationClone: false,
     uiConfig: { validatorUrl: null, tryItOutEnabled: true },
     staticCSP: [
       "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'",
@@ -33,6 +36,13 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
     ].join('; '),
     theme: { title: 'Sample API' },
   })
-  app.get('/openapi.json', { schema: { hide: true }, onSend: plainJson }, async () => app.swagger())
+  app.get('/openapi.json', { schema: { hide: true }, onSend: plainJson }, async (request) =>
+    atSite(app.swagger(), request),
+  )
   app.get('/redoc', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+}
+
+/** The contract, whose server is the API where clients see it. */
+function atSite<Document extends object>(document: Document, { site: { prefix } }: FastifyRequest): Document {
+  return prefix ? { ...document, servers: [{ url: prefix }] } : document
 }
