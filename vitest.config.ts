@@ -20,7 +20,10 @@ export default defineConfig({
           env: { BACKEND: 'server', GATHERED: 'no' },
         },
       },
-      { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/containers/**'] } },
+      {
+        extends: true,
+        test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/{containers,proxies}/**'] },
+      },
     ],
     globalSetup: './test/support/setup.ts',
     reporters: ['default', new Totals()],

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 
-/** Where clients see the API, if a proxy in front publishes it under another address than its own. */
+/** Where clients see the API, which a proxy in front may publish under another address. */
 export interface Site {
   /** The scheme that a trusted proxy names; undefined where none does. */
   scheme: 'http' | 'https' | undefined
