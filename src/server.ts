@@ -32,9 +32,9 @@ export async function createServer({ database, readiness, version, ...options }:
   await serveDocs(app, version)
   await app.register(health, { findTrouble, readiness })
   await app.register(problemPages)
-  await app.register(greeting)
   await app.register(version2, { prefix: '/api/v2', db, types })
   await addVersion1(app, { db, types })
+  await app.register(greeting)
   await app.ready()
   return app
 }

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
+import { ajvOptions } from '../src/contract/json-schema.ts'
 import { version } from '../src/version.ts'
 import { apiOver, noDatabase } from './support/api.ts'
 
@@ -22,24 +24,162 @@ test('the contract passes the linter', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ totals: { errors: 0, warnings: 0 }, problems: [] })
 })
 
-test('each operation has a unique id, a summary, a tag and an example', async () => {
-  const paths = app.swagger().paths as unknown as Record<string, Record<string, Operation>>
-  const operations = Object.values(paths).flatMap((path) => Object.values(path))
+const contract = app.swagger() as unknown as Contract
+const operations = Object.entries(contract.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ where: `${method} ${path}`, path, ...operation })),
+)
+const schemas = contract.components.schemas
+const schemaOf = ({ $ref = '' }: Schema) => schemas[$ref.replace('#/components/schemas/', '')]
+
+test('each operation has a unique id, a summary, a description, one declared tag, an example, and a 500', () => {
   const ids = operations.map(({ operationId }) => operationId)
   expect(new Set(ids).size).toBe(ids.length)
-  for (const { operationId, summary, tags, responses } of operations.filter(isVersion2)) {
+  const tags = contract.tags.map(({ name }) => name)
+  for (const { operationId, path, summary, description, tags: used, responses } of operations) {
     expect(summary, operationId).toMatch(/^[A-Z]/)
-    expect(tags, operationId).toHaveLength(1)
+    expect(description, operationId).toMatch(/^[A-Z].*\.$/)
+    expect(used, operationId).toHaveLength(1)
+    expect(tags, operationId).toContain(used[0])
+    expect(responses[500]?.content, operationId).toBeTruthy()
     const [best] = Object.entries(responses).filter(([status]) => status.startsWith('2'))
     const media = best?.[1].content?.['application/json']
-    expect(best?.[0] === '204' || media?.example, operationId).toBeTruthy()
+    if (path.startsWith('/api/v2/')) expect(best?.[0] === '204' || media?.example, operationId).toBeTruthy()
   }
 })
 
+test('each tag is for one thing, whatever the case of its letters', () => {
+  const tags = contract.tags.map(({ name }) => name)
+  expect(new Set(tags.map((tag) => tag.toLowerCase().replaceAll(' ', ''))).size).toBe(tags.length)
+  for (const { path, tags: used } of operations) expect(used[0] === 'Version 1').toBe(path.startsWith('/api/v1/'))
+})
+
+test('the plain list and adding to it come first', () => {
+  expect(operations.slice(0, 2).map(({ operationId }) => operationId)).toEqual(['listHousing', 'createHousing'])
+  expect(operations[0]?.description).toContain('`fields`') // which is no parameter there: its answers are no pages
+})
+
+test('each schema has a form that generators of clients can name and type', () => {
+  for (const { where, schema } of everySchema()) {
+    if (schema.enum) expect(schema.type, where).toBe('string')
+    expect(schema.type === 'null' || schema.anyOf?.some(({ type }) => type === 'null'), where).toBeFalsy()
+    if (schema.type === 'integer') expect(schema.format, where).toMatch(/^int(32|64)$/)
+    if (schema.type === 'array') expect(schema.maxItems, where).toBeGreaterThan(0)
+    if (schema.oneOf) expect(schema.discriminator, where).toBeTruthy()
+    if (schema.discriminator) {
+      const { propertyName, mapping } = schema.discriminator
+      const values = schema.oneOf?.map((branch) => [
+        schemaOf(branch)?.properties?.[propertyName]?.enum?.[0],
+        branch.$ref,
+      ])
+      expect(Object.entries(mapping ?? {}), where).toEqual(values)
+    }
+  }
+  for (const name of Object.keys(schemas))
+    expect(schemas, 'Go names the constructor of X so').not.toHaveProperty(`New${name}`)
+})
+
+test('what a page lists has a name, the same as where it stands alone', () => {
+  const pages = Object.entries(schemas).filter(([, { properties }]) => properties?.items && properties.next)
+  expect(pages.map(([name]) => name)).toEqual(['HousingPage', 'HousingVersionPage', 'HousingTypeList'])
+  for (const [name, { properties }] of pages) {
+    expect(schemaOf(properties?.items?.items ?? {}), name).toBeTruthy()
+    expect(properties?.next?.type, name).toEqual(['string', 'null'])
+  }
+  expect(schemas.HousingPage?.properties?.items?.items).toEqual({ $ref: '#/components/schemas/Housing' })
+  expect(schemas.HousingVersion?.properties?.house).toEqual({ $ref: '#/components/schemas/Housing' })
+})
+
+test('nothing that is optional, and no key or precondition, is filled in before somebody tries an operation', () => {
+  for (const { where, parameters = [] } of operations)
+    for (const { name, in: place, required, example, examples, schema } of parameters) {
+      const filled = example !== undefined || examples !== undefined || schema.examples !== undefined
+      expect(filled, `${where}: ${name}`).toBe(Boolean(required) && place !== 'header')
+    }
+})
+
+test('each body has an example that is valid, for each of its media types', () => {
+  const ajv = new Ajv2020({ ...ajvOptions, discriminator: false, strict: false }).addSchema(contract, 'contract')
+  for (const { where, requestBody } of operations)
+    for (const { schema, example } of Object.values(requestBody?.content ?? {})) {
+      const matches = ajv.getSchema(`contract${schema.$ref}`)
+      expect(matches?.(example), `${where}: ${JSON.stringify(matches?.errors)}`).toBe(true)
+    }
+})
+
+test('a link leads to an operation, and to parameters that it has', () => {
+  const links = operations.flatMap(({ responses }) =>
+    Object.values(responses).flatMap(({ links = {} }) => Object.entries(links)),
+  )
+  expect(links.map(([name]) => name)).toEqual(expect.arrayContaining(['getHousing', 'patchHousing', 'deleteHousing']))
+  for (const [name, { operationId, parameters }] of links) {
+    const target = operations.find((operation) => operation.operationId === operationId)
+    expect(
+      target?.parameters?.map((parameter) => parameter.name),
+      name,
+    ).toEqual(expect.arrayContaining(Object.keys(parameters)))
+  }
+})
+
+test('Retry-After is declared where it is sent: with a 503, and where a request with the same key is in progress', () => {
+  for (const { where, parameters = [], responses } of operations)
+    for (const [status, { headers = {} }] of Object.entries(responses)) {
+      const hasKey = parameters.some(({ name }) => name === 'Idempotency-Key')
+      expect('Retry-After' in headers, `${where}: ${status}`).toBe(status === '503' || (status === '409' && hasKey))
+    }
+})
+
+interface Schema {
+  $ref?: string
+  type?: string | string[]
+  format?: string
+  enum?: unknown[]
+  examples?: unknown[]
+  maxItems?: number
+  items?: Schema
+  properties?: Record<string, Schema>
+  anyOf?: Schema[]
+  oneOf?: Schema[]
+  discriminator?: { propertyName: string; mapping?: Record<string, string> }
+}
+interface Media {
+  content?: Record<string, { schema: Schema; example?: unknown }>
+}
+interface Answer extends Media {
+  headers?: Record<string, { schema: Schema }>
+  links?: Record<string, { operationId: string; parameters: Record<string, string> }>
+}
 interface Operation {
   operationId: string
   summary: string
+  description: string
   tags: string[]
-  responses: Record<string, { content?: Record<string, { example?: unknown }> }>
+  parameters?: { name: string; in: string; required: boolean; schema: Schema; example?: unknown; examples?: unknown }[]
+  requestBody?: Media
+  responses: Record<string, Answer>
 }
-const isVersion2 = ({ operationId }: Operation) => !operationId.includes('__')
+interface Contract {
+  tags: { name: string }[]
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema> }
+}
+
+/** All schemas of the contract, with those inside them. */
+function everySchema(): { where: string; schema: Schema }[] {
+  const within = (where: string, schema: Schema): { where: string; schema: Schema }[] => [
+    { where, schema },
+    ...[schema.items ?? [], schema.anyOf ?? [], schema.oneOf ?? []].flat().flatMap((inner) => within(where, inner)),
+    ...Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => within(`${where}.${name}`, inner)),
+  ]
+  return [
+    ...Object.entries(schemas).flatMap(([name, schema]) => within(name, schema)),
+    ...operations.flatMap(({ where, parameters = [], requestBody, responses }) => [
+      ...parameters.flatMap(({ name, schema }) => within(`${where} ${name}`, schema)),
+      ...[requestBody ?? {}, ...Object.values(responses)].flatMap(({ content = {} }: Media) =>
+        Object.values(content).flatMap(({ schema }) => within(where, schema)),
+      ),
+      ...Object.values(responses).flatMap(({ headers = {} }) =>
+        Object.entries(headers).flatMap(([name, { schema }]) => within(`${where} ${name}`, schema)),
+      ),
+    ]),
+  ]
+}

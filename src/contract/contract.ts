@@ -44,17 +44,24 @@ export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} 
   })
 }
 
+/** Operations that can follow an answer, by the status of the answer and a name (OpenAPI's Link Objects). */
+export type Links = Record<number, Record<string, { operationId: string; parameters: Record<string, string> }>>
+
 /** What the contract says of one route. The id is the name of the function in generated clients. */
-export const operation = <const Schema extends FastifySchema>(
+export const operation = <const Schema extends FastifySchema & { description: string; links?: Links }>(
   operationId: string,
   summary: string,
   schema: Schema,
 ) => ({
   schema: { operationId, summary, ...schema },
+  ...(schema.links && { links: schema.links }),
 })
 
-/** The media types of a PATCH (RFC 7396), for `consumes`. */
-export const mergePatch = ['application/merge-patch+json', 'application/json']
+/**
+ * The media type of a PATCH (RFC 7396), for `consumes`. The server also accepts application/json, which the shape's
+ * description says: a list of two media types breaks generated Python clients.
+ */
+export const mergePatch = ['application/merge-patch+json']
 
 /** A reference to a named schema of the contract; keeps its TypeScript type. */
 export const ref = <T extends TSchema & { $id?: string }>(schema: T): TUnsafe<Static<T>> =>
@@ -62,7 +69,7 @@ export const ref = <T extends TSchema & { $id?: string }>(schema: T): TUnsafe<St
 
 /** A whole number from 1 that fits into an `integer` of Postgres, as ids and versions do. */
 export const PositiveInteger = (description: string, example: number) =>
-  Type.Integer({ minimum: 1, maximum: maxInt4, description, examples: [example] })
+  Type.Integer({ format: 'int32', minimum: 1, maximum: maxInt4, description, examples: [example] })
 
 /** The path of one row, by its numeric id; any other segment matches no route. */
 export const one = '/:id(^\\d+$)'
@@ -91,6 +98,7 @@ const always = {
   414: 'The URL is too long.',
   421: 'The service does not answer to this host.',
   431: 'The headers are too large.',
+  500: 'The server failed. The error is logged under the `request_id`.',
   503: 'The database is not available at the moment.',
   504: 'The database took too long.',
 }
@@ -113,12 +121,13 @@ const problem = (status: number, description: string) => ({
   content: { 'application/problem+json': { schema: ref(ProblemDocument) } },
 })
 
-const RetryAfter = Type.Optional(Type.Integer({ description: 'Seconds to wait before trying again.' }))
+export const RetryAfter = Type.Optional(
+  Type.Integer({ format: 'int32', description: 'Seconds to wait before trying again.' }),
+)
 const MediaTypes = Type.Optional(Type.String({ description: 'The media types that this path accepts.' }))
 
 /** The headers that come with a problem of some statuses. */
 const headersOf: Record<number, Record<string, TSchema>> = {
-  409: { 'Retry-After': RetryAfter },
   412: { ETag: Type.Optional(Type.String({ description: 'The current version of the resource.' })) },
   415: { 'Accept-Post': MediaTypes, 'Accept-Patch': MediaTypes },
   503: { 'Retry-After': RetryAfter },

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
+import { failures, RetryAfter } from './contract.ts'
 import { Problem } from './problems.ts'
 
 /** The key of a request, if it has one. */
@@ -16,8 +17,8 @@ export const IdempotencyKey = Type.Object({
   'Idempotency-Key': Type.Optional(
     Type.String({
       pattern: '^(?!""$)("[\\x21-\\x7E]{1,255}"|[\\x21-\\x7E]{1,255})$',
-      description: 'Makes the request safe to repeat for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.',
-      examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
+      description:
+        'Makes the request safe to repeat for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. Use a new key for each new request.',
     }),
   ),
 })
@@ -27,7 +28,13 @@ export const IdempotencyReplayed = Type.Optional(
   Type.String({ description: '`true` if this is the stored answer to an earlier request with the same key.' }),
 )
 
-/** The problems of a request that may have a key. */
+/** The failing answers of a route whose requests may have a key: those of `failures`, and those that a key causes. */
+export function keyedFailures<S extends number = never>(reasons = {} as Record<S, string>) {
+  const answers = failures<S | 409 | 422>({ ...keyFailures, ...reasons })
+  return { ...answers, 409: { ...answers[409], headers: { 'Retry-After': RetryAfter } } }
+}
+
+/** What a key can cause. */
 export const keyFailures = {
   409: 'A request with the same Idempotency-Key is in progress.',
   422: 'The body is invalid, or the Idempotency-Key belongs to another request.',

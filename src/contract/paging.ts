@@ -1,13 +1,23 @@
 import type { FastifyReply } from 'fastify'
 import { type TSchema, Type } from 'typebox'
+import { ref } from './contract.ts'
 import { checker, maxInt4 } from './json-schema.ts'
 import { pathOf } from './path.ts'
 import { invalidParameter, type Problem } from './problems.ts'
 
+/** The most items that a page can have. */
+export const maxLimit = 1000
+
 /** The parameters of every list that is answered in pages. */
 export const paging = {
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'The most items of a page: 1 to 1000.' }),
+    Type.Integer({
+      format: 'int32',
+      minimum: 1,
+      maximum: maxLimit,
+      default: 100,
+      description: `The most items of a page: 1 to ${maxLimit}.`,
+    }),
   ),
   cursor: Type.Optional(
     Type.String({
@@ -18,13 +28,18 @@ export const paging = {
 }
 
 /** The cursor of the next page, as it is answered. */
-export const Next = Type.Union([Type.String(), Type.Null()], {
+export const Next = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
   description: 'The cursor of the next page; null on the last page.',
 })
 
+/** The items of a page. */
+export const Items = <Item extends TSchema & { $id?: string }>(item: Item) =>
+  Type.Array(ref(item), { maxItems: maxLimit })
+
 /** The shape of a page of these items. */
-export const PageOf = <Item extends TSchema>(item: Item, $id: string) =>
-  Type.Object({ items: Type.Array(item), next: Next }, { $id })
+export const PageOf = <Item extends TSchema & { $id?: string }>(item: Item, $id: string) =>
+  Type.Object({ items: Items(item), next: Next }, { $id })
 
 /** A cursor is opaque but not secret: any client may send the query that it stands for. */
 const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url')

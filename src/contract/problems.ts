@@ -35,19 +35,25 @@ export const invalidParameter = (parameter: string, code: string, what: string):
 export const invalidMember = (pointer: string, code: string, what: string): Problem =>
   new Problem('invalid-body', `${pointer} ${what}`, { errors: [{ pointer, code, detail: what }] })
 
+/** How many faults of one request are reported. */
+export const maxErrors = 1000
+
 /** RFC 9457, as every failing answer of version 2 looks. */
 export const ProblemDocument = Type.Object(
   {
     type: Type.String({ format: 'uri-reference' }),
     title: Type.String(),
-    status: Type.Integer(),
+    status: Type.Integer({ format: 'int32' }),
     detail: Type.String({ description: 'What is wrong with this request, and how to fix it.' }),
     instance: Type.Optional(Type.String({ format: 'uri-reference' })),
     code: Type.String({ description: 'Stable, for programs.' }),
     request_id: Type.Optional(Type.String()),
-    index: Type.Optional(Type.Integer({ description: 'The index of the failed operation in the batch, from 0.' })),
+    index: Type.Optional(
+      Type.Integer({ format: 'int32', description: 'The index of the failed operation in the batch, from 0.' }),
+    ),
     current_version: Type.Optional(
       Type.Integer({
+        format: 'int32',
         description:
           'With 409 and 412: the current version of the resource, if it has versions. A deletion is a version too.',
       }),
@@ -60,6 +66,7 @@ export const ProblemDocument = Type.Object(
           code: Type.String(),
           detail: Type.String(),
         }),
+        { maxItems: maxErrors },
       ),
     ),
   },

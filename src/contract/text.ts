@@ -11,14 +11,14 @@ const blanks = [
 ].join('')
 
 /** A line of text as clients send it: 1 to `max` characters (code points), not counting spaces at the ends. */
-export const Text = (what: string, example: string, max = 50) =>
+export const Text = (what: string, example?: string, max = 50) =>
   Type.String({
     format: 'visible',
     pattern: `^(?![${blanks}]*$) *[^ ${forbidden}]([^${forbidden}]{0,${max - 2}}[^ ${forbidden}])? *$`,
     description:
       `${what}: 1 to ${max} characters, not counting spaces at the ends; not only blanks ` +
       '(White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.',
-    examples: [example],
+    ...(example !== undefined && { examples: [example] }),
   })
 
 /** Only blanks, at least one of them beyond U+FFFF. */

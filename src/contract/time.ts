@@ -6,7 +6,6 @@ export const DateTime = (what: string) =>
     format: 'date-time',
     maxLength: 100,
     description: `${what}: an RFC 3339 date-time of up to 100 characters, such as 2026-11-22T18:03:11Z.`,
-    examples: ['2026-11-22T18:03:11Z'],
   })
 
 const dateTime =

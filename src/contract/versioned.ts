@@ -14,7 +14,7 @@ export interface Versioned {
 
 /** The members of an answered row that only the trigger sets. */
 export const bookkeeping = {
-  version: Type.Integer({ description: 'Increases by one with each change.' }),
+  version: Type.Integer({ format: 'int32', description: 'Increases by one with each change.' }),
   created_at: Type.String({ format: 'date-time' }),
   updated_at: Type.String({ format: 'date-time' }),
 }

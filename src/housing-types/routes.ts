@@ -22,6 +22,12 @@ import { HousingType, HousingTypeCode, HousingTypeInput, HousingTypeList, NewHou
 
 const example = { code: 'SFD', description: 'Single Family Housing' }
 const missing = { 404: 'No housing type has this code.' }
+const code = '$request.path.code'
+const writes = { parameters: { code, 'If-Match': '$response.header.ETag' } }
+const toChanges = {
+  putHousingType: { operationId: 'putHousingType', ...writes },
+  deleteHousingType: { operationId: 'deleteHousingType', ...writes },
+}
 const changed = { 412: 'The precondition does not hold.' }
 
 /** The code list of housing types: few, seldom changed, and answered from memory. */
@@ -35,6 +41,12 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.get(
     '',
     operation('listHousingTypes', 'All housing types', {
+      description: 'They are few, so they come in one answer. It has an ETag of its own.',
+      links: {
+        200: {
+          getHousingType: { operationId: 'getHousingType', parameters: { code: '$response.body#/items/0/code' } },
+        },
+      },
       headers: IfNoneMatch,
       response: {
         200: answer(HousingTypeList, 'All housing types.', {
@@ -51,6 +63,8 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.get(
     '/:code',
     operation('getHousingType', 'One housing type', {
+      description: 'By its code.',
+      links: { 200: toChanges },
       params: HousingTypeCode,
       headers: IfNoneMatch,
       response: {
@@ -69,6 +83,11 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.put(
     '/:code',
     operation('putHousingType', 'Add a housing type, or replace it', {
+      description: 'With `If-None-Match: *` it only adds, with `If-Match` it only replaces the version that is named.',
+      links: {
+        200: toChanges,
+        201: { getHousingType: { operationId: 'getHousingType', parameters: { code } }, ...toChanges },
+      },
       params: NewHousingTypeCode,
       headers: Preconditions,
       body: ref(HousingTypeInput),
@@ -97,6 +116,8 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.delete(
     '/:code',
     operation('deleteHousingType', 'Delete a housing type', {
+      description:
+        'A type that houses have cannot be deleted. With `If-Match` only the version that is named is deleted.',
       params: HousingTypeCode,
       headers: Preconditions,
       response: {

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { ref } from '../contract/contract.ts'
 import { mayCreate } from '../contract/json-schema.ts'
+import { Next } from '../contract/paging.ts'
 import { Text } from '../contract/text.ts'
 
 const codePattern = '^[A-Z]{3}$'
@@ -9,9 +10,10 @@ const codePattern = '^[A-Z]{3}$'
 export const HousingType = Type.Object({ code: Type.String(), description: Type.String() }, { $id: 'HousingType' })
 export type HousingType = Static<typeof HousingType>
 
+/** Shaped like a page, though it has all types: as many as there are codes, at most. */
 export const HousingTypeList = Type.Object(
-  { items: Type.Array(ref(HousingType)), next: Type.Null({ description: 'There is only one page.' }) },
-  { $id: 'HousingTypeList' },
+  { items: Type.Array(ref(HousingType), { maxItems: 26 ** 3 }), next: Next },
+  { $id: 'HousingTypeList', description: 'All housing types: there is only one page, so `next` is always null.' },
 )
 
 /** A housing type as a client sends it. */

@@ -13,12 +13,12 @@ import { batchRoutes } from './batch/routes.ts'
 import { batchShapes } from './batch/schemas.ts'
 import { findHousing, insertHousing } from './gathered.ts'
 import { sendHousingPage } from './list/page.ts'
-import { HousingPage, ListQuery } from './list/schemas.ts'
+import { aboutFields, HousingPage, ListQuery } from './list/schemas.ts'
 import { housingKinds, unknownHousingType } from './problems.ts'
 import { deleteHousing, updateHousing } from './queries.ts'
 import { AsOf, asStored, exampleHousing, Housing, HousingId, HousingInput, HousingPatch } from './schemas.ts'
 import { findHousingAsOf, versionRoutes } from './versions/routes.ts'
-import { HousingVersionPage } from './versions/schemas.ts'
+import { HousingVersion, HousingVersionPage } from './versions/schemas.ts'
 
 const example = exampleHousing
 const answers = answersOf({ what: 'house', shape: Housing, page: HousingPage, example })
@@ -31,22 +31,26 @@ const current = answer(Housing, 'The house. It has an ETag unless `as_of` is giv
 export const housingRoutes: Routes = async (app, { db }) => {
   declareResource(app, {
     tag: { name: 'Housing', description: 'Homes.' },
-    shapes: [Housing, HousingInput, HousingPatch, HousingPage, HousingVersionPage, ...batchShapes],
+    shapes: [Housing, HousingInput, HousingPatch, HousingPage, HousingVersion, HousingVersionPage, ...batchShapes],
     kinds: housingKinds,
   })
 
   app.get(
     '',
-    operation('listHousing', 'The houses that match all filters', { querystring: ListQuery, response: answers.page }),
+    operation('listHousing', 'The houses that match all filters', {
+      ...answers.page,
+      description: `${answers.page.description} ${aboutFields}`,
+      querystring: ListQuery,
+    }),
     async ({ query }, reply) => sendHousingPage(db, query, reply),
   )
 
   app.post(
     '',
     operation('createHousing', 'Add a house', {
+      ...answers.created(),
       headers: IdempotencyKey,
       body: ref(HousingInput),
-      response: answers.created(),
     }),
     (request, reply) =>
       answerOnce(db, request, reply, async (db) => {
@@ -58,10 +62,12 @@ export const housingRoutes: Routes = async (app, { db }) => {
   app.get(
     one,
     operation('getHousing', 'One house', {
+      ...answers.found,
       params: HousingId,
       querystring: AsOf,
       headers: IfNoneMatch,
-      response: { ...answers.found, 200: current },
+      description: `${answers.found.description} With \`as_of\` it is answered as it was then, without an ETag.`,
+      response: { ...answers.found.response, 200: current },
     }),
     async ({ params: { id }, query: { as_of }, headers }, reply) => {
       if (as_of !== undefined)
@@ -75,10 +81,10 @@ export const housingRoutes: Routes = async (app, { db }) => {
   app.put(
     one,
     operation('replaceHousing', 'Replace a house', {
+      ...answers.changed(),
       params: HousingId,
       headers: IfMatch,
       body: ref(HousingInput),
-      response: answers.changed(),
     }),
     (request, reply) => change(db, request, reply),
   )
@@ -86,11 +92,11 @@ export const housingRoutes: Routes = async (app, { db }) => {
   app.patch(
     one,
     operation('patchHousing', 'Change some members of a house', {
+      ...answers.changed(),
       params: HousingId,
       headers: IfMatch,
       body: ref(HousingPatch),
       consumes: mergePatch,
-      response: answers.changed(),
     }),
     (request, reply) => change(db, request, reply),
   )
@@ -98,9 +104,9 @@ export const housingRoutes: Routes = async (app, { db }) => {
   app.delete(
     one,
     operation('deleteHousing', 'Delete a house', {
+      ...answers.deleted(),
       params: HousingId,
       headers: IfMatch,
-      response: answers.deleted(),
     }),
     async ({ params: { id }, headers }, reply) => {
       const deleted = await deleteHousing(db, id, writableVersions(headers, id))

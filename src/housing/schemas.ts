@@ -8,7 +8,7 @@ import { canonical, PostalCode } from './postal-code.ts'
 /** A house in an answer. It has types but no patterns: old rows may break today's rules. */
 export const Housing = Type.Object(
   {
-    id: Type.Integer(),
+    id: Type.Integer({ format: 'int32' }),
     address: Type.String(),
     street: Type.String(),
     city: Type.String(),
@@ -58,6 +58,8 @@ export type HousingInput = Static<typeof HousingInput>
 export const HousingPatch = Type.Partial(Type.Object(values), {
   $id: 'HousingPatch',
   additionalProperties: false,
+  description:
+    'A merge patch (RFC 7396): the members to change; the others stay as they are. Its media type is application/merge-patch+json; application/json is accepted too, and means the same. No member can be removed, so null is rejected.',
   examples: [{ housing_type: 'MFD' }],
 })
 export type HousingPatch = Static<typeof HousingPatch>
@@ -71,7 +73,7 @@ export function asStored<House extends HousingPatch>(house: House): House {
   return Object.fromEntries(stored)
 }
 
-export const HousingId = Type.Object({ id: PositiveInteger('The id of a house.', 17) })
+export const HousingId = Type.Object({ id: PositiveInteger('The id of a house.', 1) })
 
 /** The query of one house. */
 export const AsOf = Type.Object(

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
 import { type TObject, Type } from 'typebox'
 import { ajvOptions } from '../contract/json-schema.ts'
-import { Problem } from '../contract/problems.ts'
+import { maxErrors, Problem } from '../contract/problems.ts'
 
 /**
  * Validates requests by their schemas, without changing them, and reports everything that is wrong: parameters in a
@@ -65,8 +65,7 @@ function withNumbers(texts: Record<string, unknown>, names: string[]): Record<st
   return { ...texts, ...Object.fromEntries(spelled.map((name) => [name, Number(texts[name])])) }
 }
 
-/** How many errors of one request are reported as items, and how many in the sentence `detail`. */
-const maxItems = 1000
+/** How many errors of one request are reported in the sentence `detail`. */
 const maxSentences = 10
 
 function invalid(httpPart: string | undefined, schema: TObject, errors: ErrorObject[]): Problem {
@@ -74,7 +73,7 @@ function invalid(httpPart: string | undefined, schema: TObject, errors: ErrorObj
     return new Problem('not-found', 'There is nothing at this path.')
   const inBody = httpPart === 'body'
   const place = inBody ? 'pointer' : 'parameter'
-  const items = errors.slice(0, maxItems).map((error) => {
+  const items = errors.slice(0, maxErrors).map((error) => {
     const pointer = error.instancePath + memberOf(error)
     return {
       [place]: inBody ? pointer : pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~'),

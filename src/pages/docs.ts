@@ -21,7 +21,9 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
     },
     // The resources declare their tags after this. There is no authentication yet, and the contract says so.
     transformObject: (document) =>
-      'openapiObject' in document ? { ...document.openapiObject, tags: app.declared.tags, security: [] } : {},
+      'openapiObject' in document
+        ? { ...completed(document.openapiObject), tags: app.declared.tags, security: [] }
+        : {},
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
   })
   await app.register(swaggerUi, {
@@ -45,4 +47,45 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
 /** The contract, whose server is the API where clients see it. */
 function atSite<Document extends object>(document: Document, { site: { prefix } }: FastifyRequest): Document {
   return prefix ? { ...document, servers: [{ url: prefix }] } : document
+}
+
+interface Schema {
+  $ref?: string
+  oneOf?: Schema[]
+  enum?: string[]
+  properties?: Record<string, Schema>
+  examples?: unknown[]
+  discriminator?: { propertyName: string; mapping?: Record<string, string> }
+}
+interface Operation {
+  parameters?: { schema: object }[]
+  requestBody?: { content: Record<string, { schema: Schema; example?: unknown }> }
+}
+interface Contract {
+  components: { schemas: Record<string, Schema> }
+  paths: Record<string, Record<string, Operation>>
+}
+
+/** Completes the contract with what tools need and routes cannot declare, and leaves out what is not to be listed. */
+function completed(contract: object): object {
+  const { components, paths } = contract as Contract
+  const schemaOf = ({ $ref = '' }: Schema) => components.schemas[$ref.slice($ref.lastIndexOf('/') + 1)]
+  for (const schema of Object.values(components.schemas)) {
+    const { discriminator, oneOf = [] } = schema
+    if (!discriminator) continue
+    // Ajv allows no mapping; without one, tools take the names of the schemas for the values.
+    const { propertyName } = discriminator
+    const tagOf = (branch: Schema) => schemaOf(branch)?.properties?.[propertyName]?.enum?.[0]
+    schema.discriminator = {
+      propertyName,
+      mapping: Object.fromEntries(oneOf.map((branch) => [tagOf(branch), branch.$ref])),
+    }
+  }
+  for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) {
+    if (operation.parameters)
+      operation.parameters = operation.parameters.filter(({ schema }) => !('x-not-listed' in schema))
+    for (const media of Object.values(operation.requestBody?.content ?? {}))
+      media.example = schemaOf(media.schema)?.examples?.[0]
+  }
+  return contract
 }

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { ref } from '../contract/contract.ts'
+import { declareResource, ref } from '../contract/contract.ts'
 import { Problem } from '../contract/problems.ts'
 import { onViolation } from '../database/errors.ts'
 import type { Database } from '../database/tables.ts'
@@ -10,7 +10,15 @@ import { plainJson } from '../http/representation.ts'
 import { acceptJsonAsVersion1 } from './body.ts'
 import { findV1Housing, insertV1Housing } from './gathered.ts'
 import type { V1HousingRow } from './queries.ts'
-import { V1Failure, V1Housing, V1HousingInput, V1HousingType, V1Paging, V1ValidationFailure } from './schemas.ts'
+import {
+  maxLimit,
+  V1Failure,
+  V1Housing,
+  V1HousingInput,
+  V1HousingType,
+  V1Paging,
+  V1ValidationFailure,
+} from './schemas.ts'
 import { checkPath, readHouse, readPaging } from './validation.ts'
 
 type Query = Record<string, string | string[]>
@@ -18,6 +26,7 @@ type Query = Record<string, string | string[]>
 /** A segment of the path may hold anything, newlines too, but not nothing. */
 const anything = '([^]+)'
 const notFound = (detail: string) => new Problem('not-found', detail)
+const failed = { description: 'The server failed. The error is logged.', ...ref(V1Failure) }
 const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFailure) }
 
 /**
@@ -25,7 +34,10 @@ const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFail
  * hold.
  */
 export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
-  for (const shape of [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure]) app.addSchema(shape)
+  declareResource(app, {
+    tag: { name: 'Version 1', description: 'The contract of the Python version, frozen.' },
+    shapes: [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure],
+  })
   app.setValidatorCompiler(() => () => true)
   acceptJsonAsVersion1(app)
   app.addHook('onRoute', (route) => {
@@ -37,11 +49,11 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     '/housing_type/',
     {
       schema: {
-        tags: ['Housing Types'],
         operationId: 'get_all_housing_types_api_v1_housing_type__get',
         summary: 'Get All Housing Types',
+        description: 'All types, in the order of their ids.',
         querystring: V1Paging,
-        response: { 200: Type.Array(ref(V1HousingType)), 422: wrongInput },
+        response: { 200: Type.Array(ref(V1HousingType), { maxItems: maxLimit }), 422: wrongInput, 500: failed },
       },
     },
     async ({ query }) => {
@@ -54,11 +66,11 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     `/housing_type/:code${anything}`,
     {
       schema: {
-        tags: ['Housing Types'],
         operationId: 'get_housing_type_code_api_v1_housing_type__code__get',
         summary: 'Get Housing Type Code',
+        description: 'One type, by its code.',
         params: Type.Object({ code: Type.String({ examples: ['SFD'] }) }),
-        response: { 200: ref(V1HousingType), 404: ref(V1Failure), 422: wrongInput },
+        response: { 200: ref(V1HousingType), 404: ref(V1Failure), 422: wrongInput, 500: failed },
       },
     },
     async ({ params }) => {
@@ -73,12 +85,17 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     `/housing/:postal_code${anything}`,
     {
       schema: {
-        tags: ['Housing'],
         operationId: 'get_housing_in_postal_code_api_v1_housing__postal_code__get',
         summary: 'Get Housing In Postal Code',
+        description: 'The houses of a postal code, spelled as it is stored. A 404 if there are none.',
         params: Type.Object({ postal_code: Type.String({ examples: ['V8V 1A1'] }) }),
         querystring: V1Paging,
-        response: { 200: Type.Array(ref(V1Housing)), 404: ref(V1Failure), 422: wrongInput },
+        response: {
+          200: Type.Array(ref(V1Housing), { maxItems: maxLimit }),
+          404: ref(V1Failure),
+          422: wrongInput,
+          500: failed,
+        },
       },
     },
     async ({ params, query }) => {
@@ -92,14 +109,15 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     '/housing/',
     {
       schema: {
-        tags: ['Housing'],
         operationId: 'create_house_api_v1_housing__post',
         summary: 'Create House',
+        description: 'Adds a house. It names its type by the id.',
         body: ref(V1HousingInput),
         response: {
           200: ref(V1Housing),
           400: ref(V1Failure),
           422: Type.Union([ref(V1ValidationFailure), ref(V1Failure)], { description: wrongInput.description }),
+          500: failed,
         },
       },
     },

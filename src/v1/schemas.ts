@@ -1,12 +1,15 @@
 import { Type } from 'typebox'
 import { maxInt4 } from '../contract/json-schema.ts'
 
+/** The most rows of one answer. */
+export const maxLimit = 10_000
+
 const house = {
   address: Type.String({ examples: ['1207'] }),
   street: Type.String({ examples: ['Douglas Street'] }),
   city: Type.String({ examples: ['Victoria'] }),
   postal_code: Type.String({ examples: ['V8V 1A1'] }),
-  housing_type_id: Type.Integer({ examples: [1] }),
+  housing_type_id: Type.Integer({ format: 'int32', examples: [1] }),
 }
 
 const example = {
@@ -26,17 +29,17 @@ export const V1HousingInput = Type.Object(
     street: line('Douglas Street'),
     city: line('Victoria'),
     postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8V 1A1'] }),
-    housing_type_id: Type.Integer({ minimum: -maxInt4 - 1, maximum: maxInt4, examples: [1] }),
+    housing_type_id: Type.Integer({ format: 'int32', minimum: -maxInt4 - 1, maximum: maxInt4, examples: [1] }),
   },
   { $id: 'V1HousingInput', examples: [example] },
 )
 export const V1Housing = Type.Object(
-  { ...house, housing_id: Type.Integer({ examples: [17] }) },
+  { ...house, housing_id: Type.Integer({ format: 'int32', examples: [17] }) },
   { $id: 'V1Housing', examples: [{ ...example, housing_id: 17 }] },
 )
 
 export const V1HousingType = Type.Object(
-  { code: Type.String(), description: Type.String(), housing_type_id: Type.Integer() },
+  { code: Type.String(), description: Type.String(), housing_type_id: Type.Integer({ format: 'int32' }) },
   { $id: 'V1HousingType', examples: [{ code: 'SFD', description: 'Single Family Housing', housing_type_id: 1 }] },
 )
 
@@ -50,11 +53,12 @@ export const V1ValidationFailure = Type.Object(
     detail: Type.Array(
       Type.Object({
         type: Type.String(),
-        loc: Type.Array(Type.Union([Type.String(), Type.Integer()])),
+        loc: Type.Array(Type.Union([Type.String(), Type.Integer({ format: 'int32' })]), { maxItems: 10 }),
         msg: Type.String(),
         input: Type.Optional(Type.Unknown()),
         ctx: Type.Optional(Type.Unknown()),
       }),
+      { maxItems: 100 },
     ),
   },
   { $id: 'V1ValidationFailure', description: 'All that is wrong with the input.' },

@@ -691,11 +691,10 @@ test('the contract has the operations of the predecessor, with their parameters 
   ]
   const path = (name: string) => [name, 'path', true, 'string', undefined]
   expect(told).toEqual([
-    ['get /', 'root__get', '', 'Root', [], ['200']],
     [
       'get /api/v1/housing_type/',
       'get_all_housing_types_api_v1_housing_type__get',
-      'Housing Types',
+      'Version 1',
       'Get All Housing Types',
       paging,
       ['200', '422'],
@@ -703,7 +702,7 @@ test('the contract has the operations of the predecessor, with their parameters 
     [
       'get /api/v1/housing_type/{code}',
       'get_housing_type_code_api_v1_housing_type__code__get',
-      'Housing Types',
+      'Version 1',
       'Get Housing Type Code',
       [path('code')],
       ['200', '422'],
@@ -711,12 +710,13 @@ test('the contract has the operations of the predecessor, with their parameters 
     [
       'get /api/v1/housing/{postal_code}',
       'get_housing_in_postal_code_api_v1_housing__postal_code__get',
-      'Housing',
+      'Version 1',
       'Get Housing In Postal Code',
       expect.arrayContaining([path('postal_code'), ...paging]),
       ['200', '422'],
     ],
-    ['post /api/v1/housing/', 'create_house_api_v1_housing__post', 'Housing', 'Create House', [], ['200', '422']],
+    ['post /api/v1/housing/', 'create_house_api_v1_housing__post', 'Version 1', 'Create House', [], ['200', '422']],
+    ['get /', 'root__get', 'Service', 'Root', [], ['200']],
   ])
   const { requestBody } = paths['/api/v1/housing/'].post
   expect(requestBody).toMatchObject({

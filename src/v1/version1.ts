@@ -25,6 +25,5 @@ export async function addVersion1(app: FastifyInstance, dependencies: { db: Data
     if (raw.headers['content-type'] !== undefined && speaks(request.routeOptions.url ?? url)) excuseContentType(raw)
     done()
   })
-  app.declared.tags.push({ name: 'Housing Types', description: 'The kinds of homes (version 1).' })
   await app.register(v1Routes, { prefix: '/api/v1', ...dependencies })
 }

@@ -1,6 +1,6 @@
 import type { preValidationAsyncHookHandler } from 'fastify'
-import { answer, failures, operation, type Routes, ref } from '../../contract/contract.ts'
-import { IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../contract/idempotency-key.ts'
+import { answer, operation, type Routes, ref } from '../../contract/contract.ts'
+import { IdempotencyKey, IdempotencyReplayed, keyedFailures, keyFailures } from '../../contract/idempotency-key.ts'
 import { invalidMember, noSuch, Problem } from '../../contract/problems.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
@@ -22,6 +22,11 @@ export const batchRoutes: Routes = async (app, { db }) => {
       bodyLimit: 4 * 1024 * 1024,
       preValidation: rejectTooMany,
       ...operation('batchHousing', 'Create, change and delete houses, all or none', {
+        description:
+          'The operations are done in their order, in one transaction: if one fails, none is done. Can be repeated safely with an `Idempotency-Key`.',
+        links: {
+          200: { getHousing: { operationId: 'getHousing', parameters: { id: '$response.body#/results/0/id' } } },
+        },
         headers: IdempotencyKey,
         body: ref(Batch),
         response: {
@@ -29,7 +34,7 @@ export const batchRoutes: Routes = async (app, { db }) => {
             example: exampleResults,
             headers: { 'Idempotency-Replayed': IdempotencyReplayed },
           }),
-          ...failures({
+          ...keyedFailures({
             404: 'An operation names a house that does not exist.',
             409: `An operation names a version that is not the current one of its house; the problem has the current one. ${keyFailures[409]}`,
             413: 'The body is too large.',

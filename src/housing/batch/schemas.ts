@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { PositiveInteger, ref } from '../../contract/contract.ts'
+import { Choice } from '../../contract/json-schema.ts'
 import { exampleHousing, Housing, HousingInput, HousingPatch } from '../schemas.ts'
 
 /** How many operations a batch may have. */
@@ -20,7 +21,8 @@ const BatchUpdate = Type.Object(
 const BatchDelete = Type.Object({ op: Type.Literal('delete'), id, version }, { $id: 'BatchDelete', ...strict })
 
 export type Operation = Static<typeof BatchCreate> | Static<typeof BatchUpdate> | Static<typeof BatchDelete>
-const Operation = Type.Unsafe<Operation>({
+const BatchOperation = Type.Unsafe<Operation>({
+  $id: 'BatchOperation',
   type: 'object',
   description: '`op` must be create, update or delete.',
   discriminator: { propertyName: 'op' },
@@ -30,7 +32,7 @@ const Operation = Type.Unsafe<Operation>({
 /** Operations of which all are done, in this order, or none. */
 export const Batch = Type.Object(
   {
-    operations: Type.Array(Operation, {
+    operations: Type.Array(ref(BatchOperation), {
       minItems: 1,
       maxItems: maxOperations,
       description: `1 to ${maxOperations} operations, done in this order.`,
@@ -58,23 +60,25 @@ export const Batch = Type.Object(
   },
 )
 
-export const BatchResults = Type.Object(
+const BatchResult = Type.Object(
   {
-    results: Type.Array(
-      Type.Object({
-        op: Type.Enum(['create', 'update', 'delete']),
-        id: Type.Integer(),
-        version: Type.Integer({
-          description: 'The version that the operation created. A deletion counts as a version.',
-        }),
-        house: Type.Optional(ref(Housing)),
-      }),
-    ),
+    op: Choice(['create', 'update', 'delete']),
+    id: Type.Integer({ format: 'int32' }),
+    version: Type.Integer({
+      format: 'int32',
+      description: 'The version that the operation created. A deletion counts as a version.',
+    }),
+    house: Type.Optional(ref(Housing)),
   },
+  { $id: 'BatchResult', description: 'What an operation did. `house` is the house as it is now; a deletion has none.' },
+)
+export type BatchResult = Static<typeof BatchResult>
+
+export const BatchResults = Type.Object(
+  { results: Type.Array(ref(BatchResult), { maxItems: maxOperations }) },
   { $id: 'BatchResults' },
 )
-export type BatchResult = Static<typeof BatchResults>['results'][number]
 
-export const batchShapes = [BatchCreate, BatchUpdate, BatchDelete, Batch, BatchResults]
+export const batchShapes = [BatchCreate, BatchUpdate, BatchDelete, BatchOperation, Batch, BatchResult, BatchResults]
 
 export const exampleResults = { results: [{ op: 'create', id: 17, version: 3, house: exampleHousing }] }

@@ -6,7 +6,7 @@ import type { Database } from '../../database/tables.ts'
 import type { HousingRow } from '../queries.ts'
 import { type Position, requestedList } from './cursor.ts'
 import { countHousing, type ListedHousing, listHousing, resolveFilters } from './queries.ts'
-import { type HousingPage, keyOf, type ListQuery, type Sort } from './schemas.ts'
+import { keyOf, type ListQuery, type Sort } from './schemas.ts'
 
 /** Answers the page that a query asks for. */
 export async function sendHousingPage(db: Database, query: ListQuery, reply: FastifyReply): Promise<FastifyReply> {
@@ -20,7 +20,8 @@ export async function sendHousingPage(db: Database, query: ListQuery, reply: Fas
   })
   const { items, next } = pageOf(rows, limit, (last) => ({ sort, filters, after: positionOf(last, sort) }))
   const total = count && { total: await countHousing(db, condition) }
-  const page: HousingPage = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }
+  if (fields) reply.serializer(JSON.stringify) // the route's own demands whole houses
+  const page = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }
   return sendPage(reply, page, { repeated: { limit, count, fields }, list: { ...filters, sort } })
 }
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { Next, paging } from '../../contract/paging.ts'
+import { Choice, notListed } from '../../contract/json-schema.ts'
+import { Items, Next, paging } from '../../contract/paging.ts'
 import { Text } from '../../contract/text.ts'
 import { DateTime } from '../../contract/time.ts'
 import { blanks } from '../postal-code.ts'
@@ -13,7 +14,7 @@ const anyMember = `(${members.join('|')})`
 export const sorts = ['id', 'city', 'postal_code', 'updated_at'] as const
 
 /** Text to search for. Even fully escaped it fits into a cursor. */
-const Searched = (what: string, example: string) => Type.String({ ...Text(what, example), maxLength: 100 })
+const Searched = (what: string) => Type.String({ ...Text(what), maxLength: 100 })
 
 /** The filters, in the query and in a cursor; all that are given must hold. queries.ts has the condition of each. */
 export const filters = {
@@ -22,17 +23,20 @@ export const filters = {
       pattern: `^${blanks}${letter}${blanks}[0-9]${blanks}${letter}(${blanks}[0-9]${blanks}${letter}${blanks}[0-9])?${blanks}$`,
       maxLength: 50,
       description:
-        'A whole postal code, or its first three characters, in upper or lower case, with or without spaces or hyphens.',
-      examples: ['V8W'],
+        'A whole postal code, or its first three characters, such as V8W, in upper or lower case, with or without spaces or hyphens.',
     }),
   ),
-  city: Type.Optional(Searched('The whole name of the city, ignoring case and how accents are composed', 'victoria')),
-  street: Type.Optional(Searched('The beginning of the street, ignoring case and how accents are composed', 'douglas')),
+  city: Type.Optional(
+    Searched('The whole name of the city, such as victoria, ignoring case and how accents are composed'),
+  ),
+  street: Type.Optional(
+    Searched('The beginning of the street, such as douglas, ignoring case and how accents are composed'),
+  ),
   housing_type: Type.Optional(
     Type.String({
       pattern: '^[A-Z]{3}(,[A-Z]{3}){0,99}$',
-      description: 'Codes of housing types, separated by commas. Matches houses of any of these types.',
-      examples: ['SFD,MFD'],
+      description:
+        'Codes of housing types, separated by commas, such as SFD,MFD. Matches houses of any of these types.',
     }),
   ),
   updated_since: Type.Optional(DateTime('Only houses changed at or after this time')),
@@ -41,8 +45,7 @@ export const filters = {
       format: 'well-formed',
       pattern: '^[^\\u0000-\\u001F\\u007F-\\u009F]{1,100}$',
       description:
-        'Words to search for, 1 to 100 characters. Each must begin a word of address, street or city, ignoring case and how accents are composed. Punctuation separates words.',
-      examples: ['doug vic'],
+        'Words to search for, such as doug vic: 1 to 100 characters. Each must begin a word of address, street or city, ignoring case and how accents are composed. Punctuation separates words.',
     }),
   ),
 }
@@ -64,9 +67,9 @@ export function filtersOf(query: { [Name in FilterName]?: string | undefined }):
   return given
 }
 
-export const Sort = Type.Enum(
+export const Sort = Choice(
   sorts.flatMap((sort) => [sort, `-${sort}` as const]),
-  { description: `One of ${sorts.join(', ')}; a leading minus sorts in descending order.` },
+  `One of ${sorts.join(', ')}; a leading minus sorts in descending order.`,
 )
 export type Sort = Static<typeof Sort>
 
@@ -79,12 +82,12 @@ export const ListQuery = Type.Object(
     ...filters,
     sort: Type.Optional(Sort),
     ...paging,
-    count: Type.Optional(Type.Enum(['exact'], { description: '`exact` adds `total`, the number of all matches.' })),
+    count: Type.Optional(Choice(['exact'], '`exact` adds `total`, the number of all matches.')),
     fields: Type.Optional(
       Type.String({
         pattern: `^${anyMember}(,${anyMember}){0,19}$`,
         description: `The members to return, separated by commas: ${members.join(', ')}.`,
-        examples: ['id,postal_code'],
+        ...notListed,
       }),
     ),
   },
@@ -92,13 +95,18 @@ export const ListQuery = Type.Object(
 )
 export type ListQuery = Static<typeof ListQuery>
 
-/** A page. With `fields` its items have only those members. */
+/** A page of whole houses; `fields` cuts it to less than this shape. */
 export const HousingPage = Type.Object(
   {
-    items: Type.Array(Type.Partial(Type.Object(Housing.properties))),
+    items: Items(Housing),
     next: Next,
-    total: Type.Optional(Type.Integer({ description: 'The number of all matches; only with count=exact.' })),
+    total: Type.Optional(
+      Type.Integer({ format: 'int64', description: 'The number of all matches; only with count=exact.' }),
+    ),
   },
   { $id: 'HousingPage' },
 )
-export type HousingPage = Static<typeof HousingPage>
+
+/** What the contract says of `fields`, which its list of parameters leaves out: the items are then not whole houses. */
+export const aboutFields =
+  'A further parameter, `fields`, names the members to return, separated by commas, such as `fields=id,postal_code`; the others are left out. It is not listed among the parameters, so that the items are whole houses for generated clients.'

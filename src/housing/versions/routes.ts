@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { answer, ETag, failures, Link, one, operation, type Routes } from '../../contract/contract.ts'
-import { IdempotencyKey, IdempotencyReplayed, keyFailures } from '../../contract/idempotency-key.ts'
+import { IdempotencyKey, IdempotencyReplayed, keyedFailures, keyFailures } from '../../contract/idempotency-key.ts'
 import { checker, maxInt4 } from '../../contract/json-schema.ts'
 import { decodeCursor, invalidCursor, pageOf, sendPage } from '../../contract/paging.ts'
 import { type EntityTags, IfMatchIfThere, missingIfMatch, readIfMatch } from '../../contract/preconditions.ts'
@@ -29,7 +29,16 @@ import { exampleVersion, HousingVersionId, HousingVersionPage, VersionsQuery } f
 export const versionRoutes: Routes = async (app, { db }) => {
   app.get(
     `${one}/versions`,
-    operation('listHousingVersions', 'The history of a house, newest first; also of a deleted house', {
+    operation('listHousingVersions', 'The history of a house', {
+      description: 'Newest first, page by page; also of a deleted house. Changes by SQL are in it too.',
+      links: {
+        200: {
+          restoreHousing: {
+            operationId: 'restoreHousing',
+            parameters: { id: '$request.path.id', version: '$response.body#/items/0/version' },
+          },
+        },
+      },
       params: HousingId,
       querystring: VersionsQuery,
       response: {
@@ -53,7 +62,9 @@ export const versionRoutes: Routes = async (app, { db }) => {
 
   app.post(
     `${one}/versions/:version/restore`,
-    operation('restoreHousing', 'Restore an earlier version as a new one, or bring back a deleted house', {
+    operation('restoreHousing', 'Restore an earlier version of a house', {
+      description:
+        'Makes it the newest version, under the usual `If-Match`; or brings back a deleted house, for which `If-Match` is not needed. Can be repeated safely with an `Idempotency-Key`.',
       params: HousingVersionId,
       headers: Type.Object({ ...IfMatchIfThere.properties, ...IdempotencyKey.properties }),
       response: {
@@ -61,7 +72,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
           example: exampleHousing,
           headers: { ETag, 'Idempotency-Replayed': IdempotencyReplayed },
         }),
-        ...failures({
+        ...keyedFailures({
           404: 'No house ever had this id, or it never had this version.',
           409: `The version is a deletion, or its housing type no longer exists; the problem has the current version. ${keyFailures[409]}`,
           412: 'The house is not in the version that If-Match names.',

@@ -1,19 +1,30 @@
 import { type Static, Type } from 'typebox'
-import { PositiveInteger } from '../../contract/contract.ts'
+import { PositiveInteger, ref } from '../../contract/contract.ts'
+import { Choice } from '../../contract/json-schema.ts'
 import { PageOf, paging } from '../../contract/paging.ts'
 import { exampleHousing, Housing, HousingId, writableMembers } from '../schemas.ts'
 
 /** One version of a house. */
-export const HousingVersion = Type.Object({
-  version: Type.Integer(),
-  at: Type.String({ format: 'date-time' }),
-  by: Type.Union([Type.String(), Type.Null()], { description: 'Who did it; null while there is no authentication.' }),
-  operation: Type.Enum(['created', 'updated', 'deleted', 'restored']),
-  changed: Type.Array(Type.Enum(writableMembers), { description: 'The members that differ from the version before.' }),
-  house: Type.Object(Housing.properties, {
-    description: 'The house after this change; for a deletion, the house before it.',
-  }),
-})
+export const HousingVersion = Type.Object(
+  {
+    version: Type.Integer({ format: 'int32' }),
+    at: Type.String({ format: 'date-time' }),
+    by: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Who did it; null while there is no authentication.',
+    }),
+    operation: Choice(['created', 'updated', 'deleted', 'restored']),
+    changed: Type.Array(Choice(writableMembers), {
+      maxItems: writableMembers.length,
+      description: 'The members that differ from the version before.',
+    }),
+    house: ref(Housing),
+  },
+  {
+    $id: 'HousingVersion',
+    description: 'One change of a house. `house` is the house after it; for a deletion, the house before it.',
+  },
+)
 export type HousingVersion = Static<typeof HousingVersion>
 
 export const HousingVersionPage = PageOf(HousingVersion, 'HousingVersionPage')
