@@ -22,7 +22,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/{containers,proxies}/**'] },
+        test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/{clients,containers,proxies}/**'] },
       },
     ],
     globalSetup: './test/support/setup.ts',
