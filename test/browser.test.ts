@@ -29,7 +29,7 @@ async function open(): Promise<Page> {
   return browser.newPage()
 }
 
-test('the page at /docs shows both versions and tries them out, without requests to other hosts', async () => {
+test('the page at /docs shows both versions and tries them out as it is filled in, without requests to other hosts', async () => {
   const page = await open()
   const complaints: string[] = []
   const requested: string[] = []
@@ -51,6 +51,10 @@ test('the page at /docs shows both versions and tries them out, without requests
   for (const [method, path, status, answer] of [
     ['get', '/api/v1/housing_type/', '200', 'Co-Op Housing'],
     ['post', '/api/v2/housing', '201', '"version": 1'],
+    ['get', '/api/v2/housing', '200', '"Douglas Street"'],
+    ['get', '/api/v2/housing/{id}', '200', '"Douglas Street"'],
+    ['post', '/api/v2/housing/batch', '200', '"op": "create"'],
+    ['put', '/api/v2/housing-types/{code}', '200', '"code": "SFD"'],
   ] as const) {
     const operation = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) })
     await operation.locator('.opblock-summary').click()
