@@ -9,6 +9,7 @@ const session = {
   DateStyle: 'ISO, YMD',
   search_path: 'pg_catalog',
   default_transaction_isolation: 'read committed',
+  standard_conforming_strings: 'on',
 }
 
 /** The same as pg's option `options`, for the start of a session. */
