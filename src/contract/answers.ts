@@ -31,7 +31,8 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
   const toChanges = (id: string) => to(['replace', 'patch', 'delete'], { id, 'If-Match': '$response.header.ETag' })
   return {
     page: {
-      description: 'Page by page: `next` is the `cursor` of the page that follows, the header `Link` has its URL.',
+      description:
+        'Page by page: send the `next` of one page as `cursor` to get the following one. The header `Link` has its URL.',
       links: {
         200: {
           ...to(['get'], { id: '$response.body#/items/0/id' }),

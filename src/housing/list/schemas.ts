@@ -107,6 +107,6 @@ export const HousingPage = Type.Object(
   { $id: 'HousingPage' },
 )
 
-/** What the contract says of `fields`, which its list of parameters leaves out: the items are then not whole houses. */
+/** What the contract says of `fields`, which its list of parameters leaves out. */
 export const aboutFields =
-  'A further parameter, `fields`, names the members to return, separated by commas, such as `fields=id,postal_code`; the others are left out. It is not listed among the parameters, so that the items are whole houses for generated clients.'
+  'One more parameter, `fields`, names the members to return, separated by commas, such as `fields=id,postal_code`. It is not listed here, because its items are not whole houses, which generated clients expect.'
