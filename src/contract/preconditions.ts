@@ -87,7 +87,8 @@ export const contentTag = (content: unknown): string =>
 const whatToChange =
   'The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too.'
 
-const header = (description: string) => Type.String({ description })
+const header = (description: string) =>
+  Type.String({ pattern: '^(\\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$', description })
 
 /** The headers as the contract describes them; their values are parsed above. */
 export const IfMatch = Type.Object({ 'If-Match': header(whatToChange) })
