@@ -127,7 +127,7 @@ describe('a Host that is not one', async () => {
     'http://a',
     'a%41',
   ])('%j is a 400, in each version and for probes', async (host) => {
-    for (const target of ['/api/v2/housing', '/api/v1/housing', '/livez', '/%zz', '/nope'])
+    for (const target of ['/api/v2/housing', '/api/v1/housing', '/livez', '/%zz', '/nope', 'http://localhost/'])
       expect(status(await get(port, host, target)), target).toBe(400)
     expect(codeOf(await get(port, host))).toBe('malformed-request')
   })

@@ -23,7 +23,8 @@ export function hostCheck(names: string[] | '*'): HostCheck {
     const authority = authorityOf(request)
     if (authority === undefined) return undefined
     const host = hostIn(authority)
-    if (host === undefined) return malformed('The host must be a name or an address, with or without a port.')
+    if (host === undefined || hostIn(headers.host ?? authority) === undefined)
+      return malformed('The host must be a name or an address, with or without a port.')
     if (names === '*' || isNamed(names, host)) return undefined
     if (request.routeOptions.config?.anyHost) return undefined // read last: Fastify creates routeOptions at each access
     return new Problem(
