@@ -36,7 +36,6 @@ test.each([
   ['headers that are too large', `GET / HTTP/1.1\r\n${host}X: ${'x'.repeat(17000)}\r\n\r\n`, 431],
   ['too many small headers', `GET / HTTP/1.1\r\n${host}${'A: b\r\n'.repeat(9000)}\r\n`, 431],
   ['a URL that is far too long', `GET /${'x'.repeat(17000)} HTTP/1.1\r\n${host}\r\n`, 431],
-  ['nonsense after a request', `GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n`, 400],
 ])('%s gets a problem document, and the connection is closed', async (_what, bytes, status) => {
   const answer = await exchange(port, Buffer.from(bytes, 'latin1'))
   expect(statusOf(answer)).toBe(status)

@@ -1,14 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { kinds } from '../contract/problem-kinds.ts'
-import { ProblemDocument } from '../contract/problems.ts'
+import { asProblem, ProblemDocument } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
+import { cutOffUnread, takeTurns } from './connections.ts'
 import { allowOrigins, grantFor } from './cors.ts'
 import { refuseOtherSites } from './cross-site.ts'
 import { answerFailures } from './failures.ts'
 import { setHeaders } from './headers.ts'
 import { hostCheck } from './hosts.ts'
-import { answerUnparsable, bodyLimit, httpLimits, requestLineProblem } from './limits.ts'
+import { bodyLimit, httpLimits, refuseUnparsable, requestLineProblem } from './limits.ts'
 import { compressAnswers } from './representation.ts'
 import { logRequests, requestId, requestLine } from './request-log.ts'
 import { addPrefix, locateSite, proxiesIn, siteReader } from './site.ts'
@@ -38,7 +39,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
     requestTimeout: httpLimits.requestTimeout, // Fastify's own default, none, would override Node's option
     bodyLimit,
     schemaController: { compilersFactory: { buildValidator } },
-    clientErrorHandler: answerUnparsable,
+    clientErrorHandler: refuseUnparsable(log),
     routerOptions: { maxParamLength: httpLimits.maxHeaderSize },
     rewriteUrl: routedUrl,
     return503OnClosing: false, // requests that arrive while the server closes are still answered
@@ -47,13 +48,17 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
       request.site = siteOf(request)
       setHeaders(request, reply)
       grant(request, reply)
-      app.errorHandler(requestLineProblem(request) ?? hostProblem(request) ?? error, request, reply)
+      const problem = asProblem(requestLineProblem(request) ?? hostProblem(request) ?? error, request)
+      if (readiness.draining) problem.extra.headers = { ...problem.extra.headers, connection: 'close' }
+      app.errorHandler(problem, request, reply)
       log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
     },
   })
   app.decorate('declared', { tags: [], kinds: new Map(Object.entries(kinds)) })
   app.addSchema(ProblemDocument)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
+  takeTurns(app.server)
+  cutOffUnread(app.server)
   app.setChildLoggerFactory((logger) => logger) // no child loggers: each line has its request_id
   answerFailures(app)
   locateSite(app, siteOf)

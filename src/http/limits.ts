@@ -1,9 +1,11 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { Problem, problemDocument } from '../contract/problems.ts'
+import type { Log } from '../log.ts'
+import { deafen, isDeaf, lastAnswer, refused } from './connections.ts'
 import { constantHeaders } from './headers.ts'
-import { nextRequestId } from './request-log.ts'
+import { nextRequestId, rejectedLine } from './request-log.ts'
 
 const second = 1000
 
@@ -22,6 +24,9 @@ export const httpLimits = {
   requireHostHeader: false, // Node's own 400 has neither a body nor our headers
 }
 
+/** How long a client that is still sending may take to read why it was refused. */
+const linger = 2 * second
+
 /** What is wrong with the request line, if anything. Node's parser lets HTTP/0.9, HTTP/2.0 and any target pass. */
 export function requestLineProblem({ originalUrl, raw }: FastifyRequest): Problem | undefined {
   if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0')
@@ -33,24 +38,60 @@ export function requestLineProblem({ originalUrl, raw }: FastifyRequest): Proble
   return new Problem('url-too-long', detail)
 }
 
-/** Answers bytes that are not HTTP, and requests that never arrived whole. */
-export function answerUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-  const problem = unparsable(error.code)
+/** The methods whose requests begin only once their body has arrived. */
+const withBody = new Set(['POST', 'PUT', 'PATCH'])
+
+/**
+ * Answers bytes that are not HTTP, and requests that never arrived whole, and closes the connection. Nothing that
+ * arrives later is carried out, and what was begun before is answered first.
+ */
+export const refuseUnparsable = (log: Log) => (error: NodeJS.ErrnoException, socket: Socket) => {
+  if (isDeaf(socket)) return
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  deafen(socket)
+  const answer = lastAnswer(socket)
+  const isOver = answer === undefined || answer.writableFinished
+  // The error is in the body of a request: refused, unless it is being answered without that body.
+  const isInBody = answer !== undefined && !answer.req.complete
+  const isRefused = isInBody && !isOver && !answer.headersSent && withBody.has(answer.req.method ?? '')
+  if (isRefused) refused.add(answer.req)
+  const finish = () =>
+    close(socket, isInBody && !isRefused ? '' : refusal(error, socket, log, isRefused ? answer.req : undefined))
+  if (isOver || isRefused) finish()
+  else answer.once('close', finish)
+}
+
+/** Sends the last bytes. A client that is still sending gets some time to read them: a reset would take them away. */
+function close(socket: Socket, bytes: string): void {
+  socket.end(bytes)
+  const late = setTimeout(() => socket.destroy(), linger).unref()
+  socket.once('close', () => clearTimeout(late))
+}
+
+/** The answer to what the parser rejected, which gets a line in the log as any other request does. */
+function refusal({ code = '' }: NodeJS.ErrnoException, socket: Socket, log: Log, request?: IncomingMessage): string {
+  const problem = unparsable(code)
+  const { status } = problem.kind
   const id = nextRequestId()
   const body = JSON.stringify({ ...problemDocument(problem), request_id: id })
+  const bytes = Buffer.byteLength(body)
   const head = [
-    `HTTP/1.1 ${problem.kind.status} ${STATUS_CODES[problem.kind.status]}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     ...Object.entries({
       ...constantHeaders,
       'cache-control': 'no-store',
       'content-type': 'application/problem+json',
-      'content-length': Buffer.byteLength(body),
+      'content-length': bytes,
       'x-request-id': id,
       connection: 'close',
     }).map((header) => header.join(': ')),
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  const { remoteAddress: client } = socket
+  log.line(rejectedLine({ id, client, request, status, bytes, reason: code, message: problem.message }))
+  return `${head.join('\r\n')}\r\n\r\n${body}`
 }
 
 function unparsable(code: string | undefined): Problem {

@@ -237,6 +237,13 @@ describe('methods and paths', () => {
   })
 })
 
+test('while draining, every answer closes its connection', async () => {
+  const readiness = { schema: { expected: '', found: '', ready: true }, draining: true }
+  const app = await apiOver(noDatabase, { readiness })
+  for (const url of ['/', '/nope', '/%zz', `${housing}?x`, `/api/v2/%${'x'.repeat(8192)}`])
+    expect((await app.inject({ url })).headers.connection, url).toBe('close')
+})
+
 describe('representations', () => {
   test('version 2 answers JSON, and only to clients that accept it', async () => {
     const takes = (accept: string) => api.get(housing, { accept })
@@ -387,7 +394,7 @@ describe('the log', () => {
       await expect.poll(() => lines).toHaveLength(1)
       expect(lines[0]).toMatch(/^\{.*\}\n$/)
       expect(Object.keys(JSON.parse(lines[0] as string)).join()).toBe(
-        'level,time,request_id,trace_id,method,route,url,status,ms,bytes,msg',
+        'level,time,request_id,trace_id,client,method,route,url,status,ms,bytes,msg',
       )
       const path = new URL(url, base)
       expect(JSON.parse(lines[0] as string)).toEqual({
@@ -395,15 +402,61 @@ describe('the log', () => {
         time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         request_id: 'its-id',
         trace_id: trace,
+        client: '127.0.0.1',
         method,
         route,
         url: path.pathname + path.search,
         status,
         ms: expect.any(Number),
         bytes,
-        msg: expect.stringContaining(`${method} /`),
+        msg: expect.stringMatching(`^${method} ${route && `${route} `}`.replace('*', '\\*')),
       })
     }
+  })
+
+  const lineOf = async (url: string, headers?: Record<string, string>) => {
+    lines.length = 0
+    await api.get(url, headers)
+    return JSON.parse(lines.join())
+  }
+
+  test('a request that is rejected before its handler has its route in the log', async () => {
+    for (const [url, headers] of [
+      [housing, { accept: 'text/html' }],
+      [`${housing}?city=%FF`, {}],
+      [`${housing}?unknown=1`, {}],
+      [`${housing}?${'x'.repeat(8192)}`, {}],
+    ] as const)
+      expect(await lineOf(url, headers), url).toMatchObject({ route: housing })
+    expect(await lineOf(`${housing}/7`, { 'if-none-match': 'x' })).toMatchObject({
+      route: `${housing}/:id`,
+      status: 400,
+    })
+  })
+
+  test('the URL is in the line once, at most 1 KiB of it, and without secrets', async () => {
+    const { url, msg } = await lineOf(`/nope?${'x'.repeat(5000)}`)
+    expect([url, msg]).toEqual([`/nope?${'x'.repeat(1018)}…`, expect.stringMatching(/^GET 404 in /)])
+    for (const name of [
+      ...['token', 'access_token', 'key', 'api_key', 'apikey', 'api-key', 'password', 'secret', 'authorization'],
+      ...['TOKEN', 'client_secret', 'X-Amz-Signature', 'tok%65n', '%6Bey', 'session_id', 'id_token'],
+    ]) {
+      const line = await lineOf(`/nope?a=1&${name}=hunter2&b=%20`)
+      expect(line.url).toBe(`/nope?a=1&${name}=***&b=%20`)
+      expect(JSON.stringify(line)).not.toContain('hunter2')
+    }
+    const plain = `${housing}?city=Key%20West&q=token&monkey=1&keyword=a`
+    expect((await lineOf(plain)).url).toBe(plain)
+  })
+
+  test('the line names the client: the address that a trusted proxy names, whatever that is', async () => {
+    const app = await apiOver(noDatabase, { log, trustProxy: ['127.0.0.0/8'] })
+    for (const client of ['203.0.113.9', '2001:db8::1', 'a" b\\', 'x'.repeat(64)]) {
+      lines.length = 0
+      await app.inject({ url: '/', headers: { 'x-forwarded-for': client } })
+      expect(JSON.parse(lines.join())).toMatchObject({ client, status: 200 })
+    }
+    expect(await lineOf('/', { 'x-forwarded-for': '203.0.113.9' })).toMatchObject({ client: '127.0.0.1' })
   })
 
   test('the log line of a compressed answer counts the bytes that were sent', async () => {
@@ -421,7 +474,7 @@ describe('the log', () => {
       lines.length = 0
       await api.get('/nope?"},{"a":"\u2028\\', headers)
       const line = JSON.parse(lines.join())
-      expect(Object.keys(line).join()).toBe('level,time,request_id,method,route,url,status,ms,bytes,msg')
+      expect(Object.keys(line).join()).toBe('level,time,request_id,client,method,route,url,status,ms,bytes,msg')
       expect(line).toMatchObject({ status: 404, request_id: expect.stringMatching(/^[\w-]+$/) })
     }
   })

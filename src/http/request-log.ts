@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { finished, Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../log.ts'
+import { refused } from './connections.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,7 +30,7 @@ export function nextRequestId(): string {
 export function logRequests(app: FastifyInstance, log: Log): void {
   app.decorateRequest('route', null)
   app.addHook('onRoute', (route) => {
-    const url = route.url.replace(/\(.*?\)(?=\/|$)/g, '') // without the patterns of its parameters
+    const url = withoutPatterns(route.url)
     const remember = (request: FastifyRequest, _reply: FastifyReply, done: () => void) => {
       request.route = url
       done()
@@ -37,25 +38,83 @@ export function logRequests(app: FastifyInstance, log: Log): void {
     route.onRequest = [remember, ...[route.onRequest ?? []].flat()]
   })
   app.addHook('onSend', (request, reply, payload, done) => {
+    // Rejected before the hooks of its route. Fastify creates routeOptions at each access.
+    request.route ??= withoutPatterns(request.routeOptions.url ?? '')
     const write = (bytes: number) => log.line(requestLine(request, reply, request.method === 'HEAD' ? 0 : bytes))
     if (payload instanceof Readable) finished(payload, () => write(Number(reply.getHeader('content-length') ?? 0)))
-    else write(payload ? Buffer.byteLength(payload as string | Buffer) : 0)
+    else if (!refused.has(request.raw)) write(payload ? Buffer.byteLength(payload as string | Buffer) : 0)
     done()
   })
 }
 
-/** Written by hand because every request needs it: only the URL can contain what JSON must escape. */
+/** The URL of a route without the patterns of its parameters. */
+const withoutPatterns = (url: string) => url.replace(/\(.*?\)(?=\/|$)/g, '')
+
+/** Written by hand because every request needs it: only the client and the URL can contain what JSON must escape. */
 export function requestLine(request: FastifyRequest, reply: FastifyReply, bytes: number): string {
   const { method, headers } = request.raw
-  const url = JSON.stringify(request.originalUrl)
+  const route = request.route ?? ''
   const status = reply.raw.statusCode
   const ms = Math.round(reply.elapsedTime * 10) / 10
   const trace = headers.traceparent === undefined ? '' : traceField(String(headers.traceparent))
   return (
-    `{"level":"info","time":"${now()}","request_id":"${request.id}"${trace},"method":"${method}",` +
-    `"route":"${request.route ?? ''}","url":${url},"status":${status},"ms":${ms},"bytes":${bytes},` +
-    `"msg":"${method} ${url.slice(1, -1)} ${status} in ${ms} ms"}\n`
+    `{"level":"info","time":"${now()}","request_id":"${request.id}"${trace},"client":${clientOf(request.ip)},` +
+    `"method":"${method}","route":"${route}","url":${JSON.stringify(loggable(request.originalUrl))},` +
+    `"status":${status},"ms":${ms},"bytes":${bytes},"msg":"${method} ${route && `${route} `}${status} in ${ms} ms"}\n`
   )
+}
+
+interface Rejected {
+  id: string
+  client: string | undefined
+  /** The request, if the parser got as far as its body. */
+  request: IncomingMessage | undefined
+  status: number
+  bytes: number
+  reason: string
+  message: string
+}
+
+/** The line of what the parser rejected. */
+export function rejectedLine({ id, client, request, status, bytes, reason, message }: Rejected): string {
+  const { method = '', url = '' } = request ?? {}
+  return (
+    `{"level":"info","time":"${now()}","request_id":"${id}","client":${clientOf(client)},"method":"${method}",` +
+    `"url":${JSON.stringify(loggable(url))},"status":${status},"bytes":${bytes},"reason":${JSON.stringify(reason)},` +
+    `"msg":${JSON.stringify(`${status}: ${message}`)}}\n`
+  )
+}
+
+/** An address as JSON. A trusted proxy may have forwarded any text as one. */
+const clientOf = (address = '') =>
+  /^[\d.:a-f]{1,45}$/.test(address) ? `"${address}"` : JSON.stringify(address.slice(0, 64))
+
+/** The most characters of a URL in the log. */
+const longestUrl = 1024
+
+/** A URL as the log may keep it: cut, and without the values of parameters whose names tell of a secret. */
+function loggable(url: string): string {
+  const query = url.indexOf('?')
+  const safe = query >= 0 && mayBeSecret.test(url) ? url.slice(0, query) + withoutSecrets(url.slice(query)) : url
+  return safe.length > longestUrl ? `${safe.slice(0, longestUrl)}…` : safe
+}
+
+const secret =
+  /token|secret|passw|pwd|credential|authorization|^auth$|signature|^sig$|session|jwt|(^|[^a-z]|api|access|private)key$/i
+/** Whether a URL is worth a closer look; a name may be percent-encoded. */
+const mayBeSecret = /token|secret|passw|pwd|credential|auth|sig|session|jwt|key|%/i
+
+const withoutSecrets = (query: string) =>
+  query.replace(/([?&;])([^=&;]*)=[^&;]*/g, (pair, mark: string, name: string) =>
+    secret.test(decoded(name)) ? `${mark}${name}=***` : pair,
+  )
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }
 
 /** The trace that a `traceparent` (W3C Trace Context) names. */
