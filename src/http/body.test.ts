@@ -114,6 +114,28 @@ test.each([
   ['a depth of 30,000', `${'{"a":'.repeat(10000)}1${'}'.repeat(10000)}`],
 ])('%s is a 400', async (_what, body) => expectProblem(await send(body), 400, 'malformed-body'))
 
+test('an object may have 50 members, and the rejection of more, or of the same twice, says where', async () => {
+  const members = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, 0]))
+  expect((await send(JSON.stringify({ a: members(50) }))).statusCode).toBe(422)
+  const details = []
+  for (const body of [
+    JSON.stringify({ a: [0, { 'b/~': members(51) }] }),
+    JSON.stringify(members(51)),
+    '{"a":{},"b":[{},{"c":[[],{"x":1,"y":2,"x":3}]}]}',
+    `{"${'n'.repeat(5000)}":{"x":1,"x":2}}`,
+  ]) {
+    const answer = await send(body)
+    expectProblem(answer, 400, 'malformed-body')
+    details.push(answer.json().detail)
+  }
+  expect(details).toEqual([
+    'An object must not have more than 50 members in /a/1/b~1~0.',
+    'An object must not have more than 50 members.',
+    'The member "x" must not occur twice in /b/1/c/1.',
+    `The member "x" must not occur twice in /${'n'.repeat(100)}….`,
+  ])
+})
+
 test('bytes that are not UTF-8 are a 400', async () => {
   for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xe9]])
     expectProblem(await send(Buffer.from([0x22, ...bytes, 0x22])), 400, 'malformed-body')

@@ -1,10 +1,25 @@
 import type { ValidatorFactory } from '@fastify/ajv-compiler'
-import { Ajv2020, type AnySchema, type ErrorObject } from 'ajv/dist/2020.js'
+import { _, Ajv2020, type AnySchema, type ErrorObject, type KeywordCxt, Name } from 'ajv/dist/2020.js'
 import type { FastifyInstance } from 'fastify'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
 import { type TObject, Type } from 'typebox'
 import { ajvOptions } from '../contract/json-schema.ts'
 import { maxErrors, Problem } from '../contract/problems.ts'
+
+/** How many errors of one request are reported in the sentence `detail`. */
+const maxSentences = 10
+
+/** Stands at the items of a list: the rest of the list is not validated once there are enough errors. */
+const enough = {
+  keyword: 'until-enough-errors',
+  code: ({ gen }: KeywordCxt) => void gen.if(_`${new Name('errors')} >= ${maxErrors}`, () => gen.break()),
+}
+
+/** A schema with that keyword in each list. */
+const endingEarly = <T>(schema: T): T =>
+  JSON.parse(JSON.stringify(schema), (_name, value) =>
+    value?.type === 'array' && value.items ? { ...value, items: { [enough.keyword]: true, ...value.items } } : value,
+  )
 
 /**
  * Validates requests by their schemas, without changing them, and reports everything that is wrong: parameters in a
@@ -12,10 +27,10 @@ import { maxErrors, Problem } from '../contract/problems.ts'
  * parsed first. Headers are validated where they are read (request-headers.ts).
  */
 export const buildValidator = ((components: Record<string, AnySchema>) => {
-  const ajv = new Ajv2020(ajvOptions).addSchema(Object.values(components))
+  const ajv = new Ajv2020(ajvOptions).addKeyword(enough).addSchema(endingEarly(Object.values(components)))
   return ({ schema, httpPart }: FastifyRouteSchemaDef<TObject>) => {
     if (httpPart === 'headers') return () => true
-    const matches = ajv.compile(schema)
+    const matches = ajv.compile(endingEarly(schema))
     const numbers = httpPart === 'body' ? [] : integersOf(schema)
     return (given: Record<string, unknown>) => {
       const value = withNumbers(given, numbers)
@@ -65,9 +80,6 @@ function withNumbers(texts: Record<string, unknown>, names: string[]): Record<st
   return { ...texts, ...Object.fromEntries(spelled.map((name) => [name, Number(texts[name])])) }
 }
 
-/** How many errors of one request are reported in the sentence `detail`. */
-const maxSentences = 10
-
 function invalid(httpPart: string | undefined, schema: TObject, errors: ErrorObject[]): Problem {
   if (httpPart === 'params' && !('x-may-create' in schema))
     return new Problem('not-found', 'There is nothing at this path.')
@@ -81,8 +93,9 @@ function invalid(httpPart: string | undefined, schema: TObject, errors: ErrorObj
       detail: !inBody && Array.isArray(error.data) ? 'must not be repeated.' : sentence(error),
     }
   })
+  const atLeast = errors.length >= maxErrors ? 'at least ' : ''
   const sentences = items.slice(0, maxSentences).map((item) => `${item[place] || 'The body'} ${item.detail}`)
-  if (errors.length > maxSentences) sentences.push(`And ${errors.length - maxSentences} more.`)
+  if (errors.length > maxSentences) sentences.push(`And ${atLeast}${errors.length - maxSentences} more.`)
   const detail = sentences.join(' ')
   const code = inBody ? 'invalid-body' : httpPart === 'params' ? 'invalid-path' : 'invalid-parameter'
   return new Problem(code, detail, { errors: items })

@@ -22,7 +22,7 @@ export function acceptJsonAsVersion1(app: FastifyInstance): void {
     if (!/^\s*($|application\/([^;]*\+)?json\s*(;|$))/i.test(headers['content-type'] ?? ''))
       throw notAnObject(bytes.toString())
     try {
-      return parseJson(bytes).value
+      return parseJson(bytes)
     } catch (error) {
       throw inVersion1(error)
     }

@@ -206,6 +206,21 @@ describe('the houses of a postal code', () => {
     expect((await read('?skip=100')).at(-1)).toMatchObject({ address: '200' })
     expect(await read('?limit=100000')).toHaveLength(1500)
   })
+
+  test('an answer has at most 10,000 houses, however many the client asks for', async () => {
+    await sql`insert into housing.housing (address, street, city, postal_code, housing_type_id)
+    select i, 's', 'c', 'V8V 1A1', 1 from generate_series(1, 10001) i`.execute(db)
+    for (const [query, first, count] of [
+      ['limit=9223372036854775807', '1', 10_000],
+      ['limit=10001', '1', 10_000],
+      ['limit=10000&skip=2', '3', 9999],
+    ] as const) {
+      const answer = await api.get(`${houses}V8V%201A1?${query}`)
+      expect(answer.statusCode).toBe(200)
+      expect(answer.json()).toHaveLength(count)
+      expect(answer.json()[0].address).toBe(first)
+    }
+  })
 })
 
 describe('a new house', () => {

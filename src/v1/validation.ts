@@ -21,8 +21,11 @@ export function readPaging(
   const skip = lastOf(query.skip)
   const limit = lastOf(query.limit)
   reject([...nulsIn(params), inQuery('skip', skip), inQuery('limit', limit)])
-  return { offset: toRows(skip) ?? 0, limit: toRows(limit) ?? 100 }
+  return { offset: toRows(skip) ?? 0, limit: Math.min(toRows(limit) ?? 100, maxRows) }
 }
+
+/** The most rows of one answer; a greater limit is not an error. */
+const maxRows = 10_000
 
 /** A number of rows: what goes beyond the largest safe integer is more than any table has. */
 const toRows = (text: string | undefined) =>

@@ -90,14 +90,25 @@ test('an invalid body is reported with the index of its first invalid operation'
   expect((await batch([])).json()).not.toHaveProperty('index')
 })
 
-test('a body that is wrong all over is rejected soon, with at most a thousand errors', async () => {
-  const started = performance.now()
-  expectProblem(await batch(Array(2_000_000).fill(0)), 422, 'invalid-body', ['/operations'])
+test('a body that is wrong all over is rejected with the first hundred errors', async () => {
   const wrong = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`m${i}`, 0]))
   const answer = await batch(Array(1000).fill({ op: 'create', house: wrong }))
   expect(answer.statusCode).toBe(422)
-  expect(answer.json().errors).toHaveLength(1000)
-  expect(performance.now() - started).toBeLessThan(10_000)
+  const { errors, detail } = answer.json()
+  expect(errors).toHaveLength(100)
+  expect(errors[99].pointer).toMatch(/^\/operations\/2\//)
+  // What was found is not far beyond the hundred: the other operations were not looked at.
+  expect(Number(/ And at least (\d+) more\.$/.exec(detail)?.[1])).toBeLessThan(140)
+})
+
+test('the first operation that is too many ends the reading, even if what follows is not JSON', async () => {
+  for (const operation of ['{}', '[]', '0', '""', JSON.stringify(create)]) {
+    const answer = await api.post('/api/v2/housing/batch', `{"operations":[${`${operation},`.repeat(1000)}nonsense`)
+    expectProblem(answer, 422, 'invalid-body', ['/operations'])
+    expect(answer.json().detail).toBe('/operations must have at most 1000 items.')
+  }
+  const nested = `{"operations":[{},{"op":"create","house":{"city":[${'0,'.repeat(1000)}`
+  expectProblem(await api.post('/api/v2/housing/batch', nested), 422, 'invalid-body', ['/operations/1/house/city'])
 })
 
 test('a conflict within a batch reports the version that is still stored', async () => {
@@ -116,16 +127,16 @@ test('a conflict within a batch reports the version that is still stored', async
   expect(await list()).toMatchObject([{ id: 1, version: 1, city: 'Victoria' }])
 })
 
-test('a thousand operations of full length fit into a body, and four MiB are its limit', async () => {
+test('a thousand operations of full length fit into a body, and one MiB is its limit', async () => {
   const long = { ...house, address: '😀'.repeat(50), street: '😀'.repeat(50), city: '😀'.repeat(50) }
   const answer = await batch(Array(1000).fill({ op: 'create', house: long }))
   expect(answer.statusCode).toBe(200)
   expect(answer.json().results.map(({ id }: { id: number }) => id)).toEqual(
     Array.from({ length: 1000 }, (_, i) => i + 1),
   )
-  const tooLarge = await api.post('/api/v2/housing/batch', `"${'x'.repeat(4 * 1024 * 1024)}"`)
+  const tooLarge = await api.post('/api/v2/housing/batch', `"${'x'.repeat(1024 * 1024)}"`)
   expectProblem(tooLarge, 413, 'body-too-large')
-  expect(tooLarge.json().detail).toContain('4194304')
+  expect(tooLarge.json().detail).toContain('1048576')
 }, 60_000)
 
 test('the path of batches accepts no other method', async () => {

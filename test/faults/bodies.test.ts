@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { ownFolder } from '../support/api.ts'
+import { library } from '../support/http.ts'
+import { serve } from '../support/program.ts'
+
+/** The program with the memory of a small container. */
+async function serveSmall() {
+  const { settings, drop } = await ownFolder()
+  onTestFinished(drop)
+  const program: [string, ...string[]] = [process.execPath, '--max-old-space-size=128', 'dist/main.js']
+  return serve({ program, env: { DATA_DIR: settings.folder } })
+}
+type Program = Awaited<ReturnType<typeof serveSmall>>
+
+const send = ({ url }: Program, body: string) =>
+  fetch(`${url}/api/v2/housing/batch`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+const isAlive = async ({ url }: Program) => (await fetch(`${url}/livez`)).status === 200
+
+/** A body of about this size, made of one part again and again. */
+const filled = (begin: string, part: string, end: string, size: number) =>
+  `${begin}${part.repeat((size - begin.length - end.length) / part.length)}${end}`
+const create = { op: 'create', house: library }
+const thousand = (house: object = library) => JSON.stringify({ operations: Array(1000).fill({ op: 'create', house }) })
+const MiB = 1024 * 1024
+
+test('no body kills the process, and others are answered meanwhile', async () => {
+  const program = await serveSmall()
+  const bombs = (size: number) => [
+    filled('{"operations":[', '{},', '{}]}', size),
+    filled('{"operations":[', '[],', '[]]}', size),
+    filled('', '[', '', size),
+    filled('', '{"a":', '', size),
+    filled('', '[[],[],{},[],', '', size),
+    filled('{"operations":[', '0,', '0]}', size),
+    filled('{', '"a":0,', '"b":0}', size),
+    filled('{"operations":["', 'x', '"]}', size),
+  ]
+  const rounds = process.env.FAULTS === 'long' ? 20 : 1
+  for (let round = 0; round < rounds; round++)
+    for (const [size, status] of [
+      [4 * MiB, [413]],
+      [MiB, [400, 422]],
+    ] as const) {
+      const answers = Promise.all(bombs(size).map((body) => send(program, body)))
+      const alive = await Promise.all(Array.from({ length: 5 }, () => isAlive(program)))
+      expect(alive).not.toContain(false)
+      for (const answer of await answers) {
+        await answer.arrayBuffer()
+        expect(status).toContain(answer.status)
+      }
+    }
+  expect((await send(program, thousand())).status).toBe(200)
+})
+
+test('valid large bodies take turns', async () => {
+  const program = await serveSmall()
+  const wide = Object.fromEntries(Array.from({ length: 45 }, (_, i) => [`member${i}`, i]))
+  const invalid = thousand(wide)
+  const bodies = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? thousand() : invalid))
+  const answers = Promise.all(bodies.map((body) => send(program, body)))
+  expect(await isAlive(program)).toBe(true)
+  expect((await answers).map(({ status }) => status)).toEqual(bodies.map((body) => (body === invalid ? 422 : 200)))
+})
+
+test('large bodies beyond those in progress are rejected before they are read, small ones are not', async () => {
+  const program = await serveSmall()
+  const port = Number(new URL(program.url).port)
+  const head = 'POST /api/v2/housing/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const slow = Array.from({ length: 16 }, (_, i) => {
+    const length = i % 2 === 0 ? 'Content-Length: 500000' : 'Transfer-Encoding: chunked'
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {}) // from destroying it
+    socket.write(`${head}${length}\r\nExpect: 100-continue\r\n\r\n`)
+    return socket
+  })
+  await Promise.all(slow.map((socket) => once(socket, 'connect')))
+  let rejected = await send(program, thousand())
+  for (; rejected.status !== 503; rejected = await send(program, thousand())) expect(rejected.status).toBe(200)
+  expect(rejected.headers.get('retry-after')).toBe('1')
+  expect(await rejected.json()).toMatchObject({ code: 'unavailable' })
+  expect((await send(program, JSON.stringify({ operations: [create] }))).status).toBe(200)
+  // Whoever goes away makes room.
+  for (const socket of slow) socket.destroy()
+  await expect.poll(async () => (await send(program, thousand())).status, { timeout: 20_000 }).toBe(200)
+})
