@@ -1,8 +1,16 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { Config } from './config/config.ts'
 
-/** The log: pino's methods, and `line`, which writes a finished JSON line at the level info. */
-export type Log = Logger & { line: (json: string) => void }
+/** The log: pino's methods, and some of its own. */
+export type Log = Logger & {
+  /** Writes a finished JSON line at the level info. */
+  line: (json: string) => void
+  /**
+   * Logs a failure that comes in crowds as an error: of each kind one line a second, the first at once. `more` counts
+   * those left out since the line before.
+   */
+  crowd: (kind: string, fields: object, message: string) => void
+}
 
 /** One JSON object per line on stdout; on a terminal a line for people instead. */
 export function createLog(level: Config['logLevel']): Log {
@@ -13,30 +21,127 @@ export function createLog(level: Config['logLevel']): Log {
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: withoutData },
     },
     { write },
   )
-  return Object.assign(logger, { line: logger.isLevelEnabled('info') ? write : () => {} })
+  return Object.assign(logger, {
+    line: logger.isLevelEnabled('info') ? write : () => {},
+    crowd: oneASecond((fields, message) => logger.error(fields, message)),
+  })
 }
+
+/** What of an error cannot contain rows: Postgres puts their values into `detail` and `where`. */
+function withoutData(error: Error & { code?: string; constraint?: string }): object {
+  const { message, code, constraint } = error
+  return { message, code, constraint, stack: stackOf(error) }
+}
+
+const stackOf = ({ stack, cause }: Error): string =>
+  cause instanceof Error ? `${stack}\ncaused by: ${stackOf(cause)}` : String(stack)
+
+function oneASecond(write: (fields: object, message: string) => void): Log['crowd'] {
+  const crowds = new Map<string, { size: number; last: () => void }>()
+  return (kind, fields, message) => {
+    const crowd = crowds.get(kind)
+    if (!crowd) {
+      write(fields, message)
+      return begin(kind)
+    }
+    const more = crowd.size
+    crowd.size += 1
+    crowd.last = () =>
+      write(more > 0 ? { ...fields, more } : fields, more > 0 ? `${message} (and ${more} more)` : message)
+  }
+
+  /** For a second the failures of this kind are only counted; then the last one speaks for all. */
+  function begin(kind: string): void {
+    const crowd = { size: 0, last() {} }
+    crowds.set(kind, crowd)
+    setTimeout(() => {
+      crowds.delete(kind)
+      if (crowd.size === 0) return
+      crowd.last()
+      begin(kind)
+    }, 1000).unref()
+  }
+}
+
+/** The most bytes that wait for a slow reader of stdout; while more wait, lines are dropped. */
+const maxBacklog = 1024 * 1024
+
+// A reader that left (EPIPE) and a full disk (ENOSPC) cost lines, not the program. Each write reports its own error.
+process.stdout.on('error', () => {})
 
 /**
  * Collects the lines of one turn of the event loop and writes them at once; pino's own stream costs five times as much.
+ * Lines that cannot be written are dropped and counted; the first line that can be written again says how many.
  */
 function toStdout(): (line: string) => void {
+  const { stdout } = process
   let lines = ''
+  let count = 0
+  let dropped = 0
+  const drop = (lost: number) => {
+    if (dropped === 0) setTimeout(flush, 1000).unref() // says so even if nothing else happens
+    dropped += lost
+  }
   const flush = () => {
-    process.stdout.write(lines)
+    if (lines === '' && dropped === 0) return
+    const batch = dropped > 0 ? notice(dropped) + lines : lines
+    const lost = dropped + count
     lines = ''
+    count = 0
+    dropped = 0
+    if (stdout.writableLength > maxBacklog) drop(lost)
+    else stdout.write(batch, (error) => error && drop(lost))
   }
   process.on('exit', flush)
   return (line) => {
     if (lines === '') setImmediate(flush)
     lines += line
+    count += 1
   }
 }
 
+/** Begins with a newline, as a line may have been written in part. */
+function notice(dropped: number): string {
+  const msg = `${dropped} lines of the log could not be written and are lost`
+  return `\n${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped, msg })}\n`
+}
+
 function forPeople(json: string): void {
-  const { time, level, msg, err } = JSON.parse(json)
-  process.stdout.write(`${time.slice(11, 19)} ${level === 'info' ? '' : `${level.toUpperCase()} `}${msg}\n`)
+  const { time, level, method, url, status, ms, msg, err } = JSON.parse(json)
+  const text = url === undefined ? msg : `${method} ${url} ${status} in ${ms} ms`
+  process.stdout.write(`${time.slice(11, 19)} ${level === 'info' ? '' : `${level.toUpperCase()} `}${text}\n`)
   if (err) process.stdout.write(`${err.stack}\n`)
 }
+
+/** How often the event loop shows that it runs, and how much later than that is a stall, in milliseconds. */
+const [beat, stallAfter] = [250, 1000]
+let lastBeat: number | undefined
+let stall = { ms: 0, end: Number.NEGATIVE_INFINITY }
+
+/** Logs each time that the event loop stood still for over a second: the process was stopped, starved or too busy. */
+export function watchEventLoop(log: Logger): void {
+  lastBeat = performance.now()
+  setInterval(() => {
+    const now = performance.now()
+    const ms = now - (lastBeat ?? now) - beat
+    lastBeat = now
+    if (ms < stallAfter) return
+    stall = { ms, end: now }
+    log.warn(`${describe(ms)}: what waited meanwhile is late`)
+  }, beat).unref()
+}
+
+/** Names a stall of the event loop that has just ended. A deadline that passed meanwhile says nothing about others. */
+export function recentStall(): string | undefined {
+  if (lastBeat === undefined) return undefined
+  const now = performance.now()
+  const ms = now - lastBeat - beat // its timer may run after this one
+  if (ms >= stallAfter) return describe(ms)
+  return now - stall.end < stallAfter ? describe(stall.ms) : undefined
+}
+
+const describe = (ms: number) => `The event loop stood still for ${(ms / 1000).toFixed(1)} s`

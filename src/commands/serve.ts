@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { databaseOf } from '../database/open.ts'
-import { createLog } from '../log.ts'
+import { createLog, watchEventLoop } from '../log.ts'
 import { bringUp } from '../migrations/bring-up.ts'
 import { readMigrations } from '../migrations/files.ts'
 import { type Readiness, rejectUntilReady } from '../pages/readiness.ts'
@@ -13,6 +13,7 @@ import { type Running, stopOnSignal, unusedConnections } from './stop.ts'
 export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel)
   for (const warning of config.warnings) log.warn(warning)
+  watchEventLoop(log)
   const migrations = readMigrations()
   const readiness: Readiness = {
     schema: { expected: migrations.at(-1)?.version ?? '', found: null, ready: false },

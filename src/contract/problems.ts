@@ -1,5 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { reason } from '../database/errors.ts'
+import { type Log, recentStall } from '../log.ts'
 import { failureOf } from './database-problems.ts'
 import { pathOf } from './path.ts'
 import { type Code, type Kind, kinds } from './problem-kinds.ts'
@@ -36,7 +38,7 @@ export const invalidMember = (pointer: string, code: string, what: string): Prob
   new Problem('invalid-body', `${pointer} ${what}`, { errors: [{ pointer, code, detail: what }] })
 
 /** How many faults of one request are reported. */
-export const maxErrors = 1000
+export const maxErrors = 100
 
 /** RFC 9457, as every failing answer of version 2 looks. */
 export const ProblemDocument = Type.Object(
@@ -116,12 +118,15 @@ export function fail({ kind, extra }: Problem, reply: FastifyReply): FastifyRepl
 export function asProblem(error: unknown, request: FastifyRequest): Problem {
   const problem =
     error instanceof Problem ? error : (ofDatabase(error, request) ?? ofFastify(error as FastifyError, request))
-  if (problem.kind.status >= 500 && problem !== error)
-    request.log.error(
-      { request_id: request.id, err: error },
-      `${request.method} ${request.url} failed: ${problem.message}`,
-    )
+  if (problem.kind.status >= 500 && problem !== error) logFailure(error, problem.kind, request)
   return problem
+}
+
+/** An error that nobody expected is logged with its stack; the failures of an outage are many, and one line each. */
+function logFailure(error: unknown, { code, status }: Kind, { id, method, routeOptions, log }: FastifyRequest): void {
+  const message = `${method} ${routeOptions.url ?? ''} failed with ${status} ${code}`
+  if (code === 'internal-error') log.error({ request_id: id, err: error }, message)
+  else (log as Log).crowd(code, { request_id: id, code }, `${message}: ${recentStall() ?? reason(error)}`)
 }
 
 const soon = { headers: { 'retry-after': '1' } }
