@@ -85,9 +85,13 @@ export function rejectedLine({ id, client, request, status, bytes, reason, messa
   )
 }
 
-/** An address as JSON. A trusted proxy may have forwarded any text as one. */
-const clientOf = (address = '') =>
-  /^[\d.:a-f]{1,45}$/.test(address) ? `"${address}"` : JSON.stringify(address.slice(0, 64))
+let lastClient = { address: '', json: '""' }
+
+/** An address as JSON. A trusted proxy may have forwarded any text as one. Mostly it is that of the line before. */
+function clientOf(address = ''): string {
+  if (address !== lastClient.address) lastClient = { address, json: JSON.stringify(address.slice(0, 64)) }
+  return lastClient.json
+}
 
 /** The most characters of a URL in the log. */
 const longestUrl = 1024
