@@ -8,6 +8,13 @@ import { version } from './version.ts'
 // collector takes up to half of the time (measured; the fewer cores, the more).
 setFlagsFromString('--semi-space-growth-factor=16')
 
+/** Reads the settings. Wherever pg's options are silent it reads PGSSLMODE and others by itself; only ours shall count. */
+function readSettings(): Config {
+  const config = readConfig(process.env)
+  for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
+  return config
+}
+
 const program = new Command('sample-api')
   .description('A registry of homes over HTTP and Postgres. Its settings are environment variables: see the README.')
   .version(version)
@@ -15,7 +22,7 @@ const program = new Command('sample-api')
 program
   .command('serve')
   .description('serve the API (the default)')
-  .action(async () => (await import('./commands/serve.ts')).serve(readConfig(process.env)))
+  .action(async () => (await import('./commands/serve.ts')).serve(readSettings()))
 
 program
   .command('migrate')
@@ -34,7 +41,7 @@ program
 
 /** Reads the settings for a command without a log, and prints their warnings. */
 function readWarning(): Config {
-  const config = readConfig(process.env)
+  const config = readSettings()
   for (const warning of config.warnings) process.stderr.write(`sample-api: ${warning}\n`)
   return config
 }

@@ -33,8 +33,12 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     max: 1,
     idleTimeoutMillis: 0,
   })
-  const channels = new Map<string, Notices>()
-  pool.on('connect', (client) => client.on('notification', ({ channel }) => channels.get(channel)?.add()))
+  const listeners: { channel: string; notices: Notices }[] = []
+  pool.on('connect', (client) =>
+    client.on('notification', (notice) => {
+      for (const { channel, notices } of listeners) if (channel === notice.channel) notices.add()
+    }),
+  )
   const connections = reliable(pool)
   const db = kyselyOver({ ...connections, connect: patient(connections.connect) }, admit)
   const hear = (channel: string, notices: Notices) =>
@@ -46,7 +50,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       () => {}, // closed already
     )
   engine.onRestart = () => {
-    for (const [channel, notices] of channels) {
+    for (const { channel, notices } of listeners) {
       notices.complete(0)
       void hear(channel, notices)
     }
@@ -73,7 +77,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     },
     listen(channel) {
       const notices = new Notices()
-      channels.set(channel, notices)
+      listeners.push({ channel, notices })
       void hear(channel, notices)
       return notices
     },

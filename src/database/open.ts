@@ -15,8 +15,6 @@ export function databaseOf(
   admit: Admit = () => {},
   report: Report = unheard,
 ): OpenDatabase {
-  // Wherever its options are silent, pg reads PGSSLMODE and other variables by itself. Only our settings count.
-  for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]
   return settings.kind === 'server' ? openPostgres(settings, admit) : embedded(settings.folder, admit, report)
 }
 

@@ -34,10 +34,12 @@ const maxWaiting = 1000
 /** How long the pool makes do with fewer connections after the server refused another one, in milliseconds. */
 const makeDo = 5000
 
-interface Statement {
+export interface Statement {
   text: string
   values: readonly unknown[]
 }
+
+type Rejected = Statement & { code: string }
 
 /** Sends one statement by itself. */
 type Ask = (text: string, values?: readonly unknown[]) => Promise<pg.QueryResult>
@@ -48,8 +50,8 @@ type Attempt = (statement: Statement, until: number, repetition?: number) => Pro
 /** A pool for Kysely; `ask` sends one statement by itself. */
 export interface ReliablePool extends PostgresPool {
   ask: Ask
-  /** The last statements that Postgres rejected for a reason that may concern every caller. */
-  rejected: { schema?: Statement | undefined; storage?: Statement | undefined }
+  /** The last statements that Postgres rejected for a reason that may concern every caller, with the SQLSTATE. */
+  rejected: { schema?: Rejected | undefined; storage?: Rejected | undefined }
 }
 
 interface Options {
@@ -146,8 +148,8 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
       const query = { name: names?.get(text), text, values: values as unknown[] }
       return await answer(client, query, remaining, () => new QueryTimeout(deadline))
     } catch (error) {
-      if (isOfSchema(error)) rejected.schema = { text, values }
-      if (isOfStorage(error)) rejected.storage = { text, values }
+      if (isOfSchema(error)) rejected.schema = { text, values, code: error.code }
+      if (isOfStorage(error)) rejected.storage = { text, values, code: error.code }
       const fate = fateOf(error, text)
       loss = fate.loss
       if (statements > 1 || repetition >= fate.repetitions) throw loss ?? error

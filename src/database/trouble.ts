@@ -1,6 +1,6 @@
 import type { Trouble } from './database.ts'
-import { isOfSchema, isOfStorage, reason } from './errors.ts'
-import type { ReliablePool } from './pool.ts'
+import { isOfSchema, isOfStorage, reason, type SqlError } from './errors.ts'
+import type { ReliablePool, Statement } from './pool.ts'
 import { compiledStatements } from './statement.ts'
 import type { Database } from './tables.ts'
 
@@ -34,19 +34,19 @@ end $$`
 /** Why Postgres cannot plan a statement: a table or column is missing, has another form, or may not be used. */
 async function mismatch(probe: ReliablePool, { pool, db }: Requests): Promise<string | undefined> {
   const last = pool.rejected.schema
-  const statements = compiledStatements(db).map(({ sql, parameters }) => ({
-    text: sql,
-    values: parameters.map(() => null),
-  }))
-  for (const { text, values } of last ? [last, ...statements] : statements)
-    try {
-      await probe.ask(`explain ${text}`, values)
-    } catch (error) {
-      if (isOfSchema(error)) return error.message
-    }
+  const rejection = last && (await planning(probe, last))
+  if (rejection?.code === last?.code) return rejection?.message // otherwise something else was wrong, as in a trigger
   if (pool.rejected.schema === last) pool.rejected.schema = undefined
+  for (const { sql, parameters } of compiledStatements(db)) {
+    const rejection = await planning(probe, { text: sql, values: parameters.map(() => null) })
+    if (rejection) return rejection.message
+  }
   return undefined
 }
+
+/** Why Postgres cannot plan this statement, if the schema is the reason. */
+const planning = (probe: ReliablePool, { text, values }: Statement): Promise<SqlError | undefined> =>
+  probe.ask(`explain ${text}`, values).then(nothing, (error) => (isOfSchema(error) ? error : undefined))
 
 /** Why the statement that failed for want of room or because of damage still fails. It is tried and rolled back. */
 async function storageFault(probe: ReliablePool, { pool }: Requests): Promise<string | undefined> {
