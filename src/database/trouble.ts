@@ -35,7 +35,7 @@ end $$`
 async function mismatch(probe: ReliablePool, { pool, db }: Requests): Promise<string | undefined> {
   const last = pool.rejected.schema
   const rejection = last && (await planning(probe, last))
-  if (rejection?.code === last?.code) return rejection?.message // otherwise something else was wrong, as in a trigger
+  if (rejection && rejection.code === last?.code) return rejection.message // otherwise it was rejected by a trigger
   if (pool.rejected.schema === last) pool.rejected.schema = undefined
   for (const { sql, parameters } of compiledStatements(db)) {
     const rejection = await planning(probe, { text: sql, values: parameters.map(() => null) })

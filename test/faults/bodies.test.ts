@@ -67,7 +67,7 @@ test('valid large bodies take turns', async () => {
 test('large bodies beyond those in progress are rejected before they are read, small ones are not', async () => {
   const program = await serveSmall()
   const port = Number(new URL(program.url).port)
-  const head = 'POST /api/v2/housing/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const head = 'POST /api/v2/housing/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
   const slow = Array.from({ length: 16 }, (_, i) => {
     const length = i % 2 === 0 ? 'Content-Length: 500000' : 'Transfer-Encoding: chunked'
     const socket = connect(port, '127.0.0.1')

@@ -15,8 +15,8 @@ const folder = async () => {
   return settings.folder
 }
 const get = (url: string, count: number) =>
-  `GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(count - 1) +
-  `GET ${url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
+  `GET ${url} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(count - 1) +
+  `GET ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
 
 /** Sends many requests over one connection; returns how many were answered. */
 async function flood(port: number, count: number): Promise<number> {
