@@ -1,5 +1,15 @@
 import type { TSchema } from 'typebox'
-import { answer, bodyFailures, ETag, failures, Link, type Links, Location, noContent } from './contract.ts'
+import {
+  answer,
+  bodyFailures,
+  constraintForbids,
+  ETag,
+  failures,
+  Link,
+  type Links,
+  Location,
+  noContent,
+} from './contract.ts'
 import { IdempotencyReplayed, keyedFailures } from './idempotency-key.ts'
 
 /** Descriptions of further failures, by status. They replace the usual description of the same status. */
@@ -20,6 +30,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
   const missing = { 404: `No ${what} has this id.` }
   const conditional = {
     ...missing,
+    409: constraintForbids,
     412: `The ${what} is not in the version that If-Match names.`,
     428: 'If-Match is missing.',
   }
@@ -79,7 +90,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       description: isConditional,
       response: {
         204: noContent(`The ${what} is deleted.`),
-        ...failures({ ...conditional, ...reasons }),
+        ...failures({ ...conditional, 422: constraintForbids, ...reasons }),
       },
     }),
   }

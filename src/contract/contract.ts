@@ -106,6 +106,9 @@ const always = {
 /** The failure of every route that changes something. */
 const crossSite = 'A browser sent the request from a page of another site, whose origin is not allowed.'
 
+/** Why any write may be rejected: an operator may add constraints and triggers. */
+export const constraintForbids = 'A constraint or a trigger that the operator added to the database forbids it.'
+
 /** The failures of every route that has a body. */
 export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is not JSON.', 422: 'The body is invalid.' }
 

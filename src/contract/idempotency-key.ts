@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from 'typebox'
-import { failures, RetryAfter } from './contract.ts'
+import { constraintForbids, failures, RetryAfter } from './contract.ts'
 import { Problem } from './problems.ts'
 
 /** The key of a request, if it has one. */
@@ -36,6 +36,6 @@ export function keyedFailures<S extends number = never>(reasons = {} as Record<S
 
 /** What a key can cause. */
 export const keyFailures = {
-  409: 'A request with the same Idempotency-Key is in progress.',
+  409: `A request with the same Idempotency-Key is in progress. Or: ${constraintForbids}`,
   422: 'The body is invalid, or the Idempotency-Key belongs to another request.',
 }

@@ -134,6 +134,7 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
   let loss: Fate['loss']
   let until = Number.POSITIVE_INFINITY
   let statements = 0
+  let isOpen = false // in a transaction whose COMMIT was not sent
   let isReleased = false
 
   const send = async ({ text, values }: Statement, repetition = 0): Promise<pg.QueryResult> => {
@@ -144,13 +145,14 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
       throw loss
     }
     statements += 1
+    isOpen = beginning.test(text) || (isOpen && !/^commit\b/i.test(text))
     try {
       const query = { name: names?.get(text), text, values: values as unknown[] }
       return await answer(client, query, remaining, () => new QueryTimeout(deadline))
     } catch (error) {
       if (isOfSchema(error)) rejected.schema = { text, values, code: error.code }
       if (isOfStorage(error)) rejected.storage = { text, values, code: error.code }
-      const fate = fateOf(error, text)
+      const fate = fateOf(error, text, isOpen)
       loss = fate.loss
       if (statements > 1 || repetition >= fate.repetitions) throw loss ?? error
       statements = 0
@@ -169,6 +171,7 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
     release() {
       if (!isReleased) client.release(loss)
       statements = 0
+      isOpen = false
     },
   }
 }
@@ -181,10 +184,13 @@ interface Fate {
   repetitions: number
 }
 
-function fateOf(error: unknown, text: string): Fate {
+const beginning = /^(begin|start transaction)\b/i
+
+function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
   if (error instanceof UnreadableValue) return { repetitions: 0 }
+  if (isOpen && error instanceof QueryTimeout) return { loss: new NotDone(error), repetitions: 0 }
   const code = isSqlError(error) ? error.code : undefined
-  const isBegin = /^(begin|start transaction)\b/i.test(text) // never repeated: the statements after it must run on the same connection
+  const isBegin = beginning.test(text) // never repeated: the statements after it must run on the same connection
   const known = code === undefined ? undefined : withoutEffect[code]
   if (known)
     return { ...(known.replaces && { loss: new NotDone(error) }), repetitions: isBegin ? 0 : known.repetitions }

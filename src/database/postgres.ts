@@ -9,6 +9,7 @@ import { checkSession, sessionOptions } from './session.ts'
 import { statementNames } from './statement.ts'
 import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
+import { watchOver } from './watch.ts'
 
 const second = 1000
 
@@ -38,12 +39,15 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
         connectionTimeoutMillis: 5 * second,
       })
       client.on('error', () => {}) // its query rejects
+      let endWatch = () => {}
       try {
         await client.connect().catch((error) => {
           throw isSqlError(error) ? error : new Unreachable(error)
         })
+        endWatch = await watchOver(client, probe)
         return await use(client)
       } finally {
+        endWatch()
         void client.end().catch(() => {})
       }
     },

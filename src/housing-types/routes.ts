@@ -1,6 +1,7 @@
 import {
   answer,
   bodyFailures,
+  constraintForbids,
   declareResource,
   ETag,
   failures,
@@ -94,7 +95,12 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
       response: {
         200: answer(HousingType, 'The type as it is now.', { example, headers: { ETag } }),
         201: answer(HousingType, 'The new type.', { example, headers: { ETag, Location } }),
-        ...failures({ ...changed, ...bodyFailures, 422: 'The code in the path or the body is invalid.' }),
+        ...failures({
+          ...changed,
+          ...bodyFailures,
+          409: constraintForbids,
+          422: 'The code in the path or the body is invalid.',
+        }),
       },
     }),
     async ({ params: { code }, headers, body }, reply) => {
@@ -122,7 +128,7 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
       headers: Preconditions,
       response: {
         204: noContent('The type is deleted.'),
-        ...failures({ ...missing, 409: 'Some houses have this type.', ...changed }),
+        ...failures({ ...missing, 409: 'Some houses have this type.', ...changed, 422: constraintForbids }),
       },
     }),
     async ({ params: { code }, headers }, reply) => {

@@ -64,9 +64,9 @@ async function lockHistory(client: ClientBase, report: Report): Promise<void> {
     const [lock] = await ask(client, 'select pg_try_advisory_lock($1) as taken', [lockKey])
     if (lock.taken) return
   }
-  throw new MigrationError([
-    "Another process has been migrating this database for 50 seconds; nothing was changed here. Start again when it has finished, or find it: `select pid from pg_locks where locktype = 'advisory' and classid = 18028`.",
-  ])
+  throw new Error(
+    "Another process has been migrating this database for 50 seconds; nothing was changed here. Wait until it has finished, or find it: `select pid from pg_locks where locktype = 'advisory' and classid = 18028`.",
+  )
 }
 
 async function createHistory(client: ClientBase): Promise<void> {

@@ -65,7 +65,7 @@ export async function bringUp(database: OpenDatabase, migrations: Migration[], o
       const missing = pending.map(({ script }) => script).join(', ')
       line = `Waiting for another tool to apply ${missing}, because MIGRATE=check: the schema is at ${found ?? 'nothing'}.`
     } catch (error) {
-      if (error instanceof DatabaseRefused) throw error
+      if (error instanceof DatabaseRefused || isOurs(error)) throw error
       line = `Waiting for the database, ${database.where}: ${reason(error instanceof Unreachable ? error.cause : error)}.`
     }
     if (line !== reported.line || Date.now() - reported.at > 30_000) {
@@ -75,6 +75,9 @@ export async function bringUp(database: OpenDatabase, migrations: Migration[], o
     await sleep(Math.min(1000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2))
   }
 }
+
+/** Whether the program is at fault, which waiting does not change. */
+const isOurs = (error: unknown) => error instanceof TypeError || error instanceof ReferenceError
 
 function asRefusal(error: unknown): DatabaseRefused | undefined {
   if (error instanceof MigrationError) return new DatabaseRefused(error.message)

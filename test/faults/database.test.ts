@@ -8,6 +8,7 @@ import { library } from '../support/http.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { run, serve } from '../support/program.ts'
+import { startProxy } from '../support/proxy.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -230,6 +231,38 @@ describe('limits of the role or the server', () => {
     expect((await list()).status).toBe(200)
   })
 })
+
+test('a caller waits for all its statements together no longer than the deadline: 504, and nothing was changed', async () => {
+  const { query, send, list } = await onDatabase()
+  await query(`create function public.slow() returns trigger language plpgsql as $$ begin
+      perform pg_sleep(2); return new; end $$;
+    create trigger slow before insert on housing.housing for each row execute function public.slow()`)
+  const operations = Array.from({ length: 10 }, () => ({ op: 'create', house: library }))
+  expect(await send('POST', '/api/v2/housing/batch', { operations })).toMatchObject({
+    status: 504,
+    body: { code: 'timeout' },
+  })
+  expect((await list()).body.items).toEqual([])
+})
+
+const words =
+  process.env.FAULTS === 'long' ? ['pg_backend_pid', 'pg_try_advisory_lock', 'installed_rank', 'commit'] : []
+test.each(['to_regclass', 'create table housing.changes', ...words])(
+  'a start over a network that falls silent at the word %s goes on trying, and says so',
+  async (word) => {
+    const { env } = await onServer()
+    const url = new URL(env.DATABASE_URL)
+    const proxy = await startProxy(Number(url.port))
+    onTestFinished(() => proxy.close())
+    url.port = `${proxy.port}`
+    proxy.keepAnswersTo(word)
+    const program = await serve({ env: { DATABASE_URL: url.href }, until: 'listening' })
+    await program.says('Waiting for the database')
+    proxy.keepAnswersTo('a word that nobody says')
+    await program.says('Ready: ')
+    await storesAndReads(api(program.url))
+  },
+)
 
 test('a database in another encoding than UTF-8 is refused, and the message says how to make one that is', async () => {
   const { env, query } = await onServer()
