@@ -56,6 +56,15 @@ test('after Flyway, our runner finds nothing to do, and the result is the same a
   expect(await state()).toEqual(expected)
 }, 120_000)
 
+test('Flyway takes no function of another schema either, if its sessions begin with the search path of ours', async () => {
+  await emptied()
+  await query(`create function public.lower(varchar) returns text language plpgsql immutable as $$
+    begin return 'the wrong function'; end $$`)
+  await flyway('-initSql=set search_path = pg_catalog', 'migrate')
+  await query('drop function public.lower')
+  expect(await state()).toEqual(expected)
+}, 120_000)
+
 test('after our runner, Flyway finds nothing to do and everything valid', async () => {
   await emptied()
   await ours()
