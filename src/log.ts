@@ -5,11 +5,8 @@ import type { Config } from './config/config.ts'
 export type Log = Logger & {
   /** Writes a finished JSON line at the level info. */
   line: (json: string) => void
-  /**
-   * Logs a failure that comes in crowds as an error: of each kind one line a second, the first at once. `more` counts
-   * those left out since the line before.
-   */
-  crowd: (kind: string, fields: object, message: string) => void
+  /** Logs an error, but of each kind only one a second, the first at once; `more` counts those left out since. */
+  throttledError: (kind: string, fields: object, message: string) => void
 }
 
 /** One JSON object per line on stdout; on a terminal a line for people instead. */
@@ -27,11 +24,11 @@ export function createLog(level: Config['logLevel']): Log {
   )
   return Object.assign(logger, {
     line: logger.isLevelEnabled('info') ? write : () => {},
-    crowd: oneASecond((fields, message) => logger.error(fields, message)),
+    throttledError: throttled((fields, message) => logger.error(fields, message)),
   })
 }
 
-/** What of an error cannot contain rows: Postgres puts their values into `detail` and `where`. */
+/** The parts of an error that cannot contain data of rows: Postgres puts that into `detail` and `where`. */
 function withoutData(error: Error & { code?: string; constraint?: string }): object {
   const { message, code, constraint } = error
   return { message, code, constraint, stack: stackOf(error) }
@@ -40,29 +37,29 @@ function withoutData(error: Error & { code?: string; constraint?: string }): obj
 const stackOf = ({ stack, cause }: Error): string =>
   cause instanceof Error ? `${stack}\ncaused by: ${stackOf(cause)}` : String(stack)
 
-function oneASecond(write: (fields: object, message: string) => void): Log['crowd'] {
-  const crowds = new Map<string, { size: number; last: () => void }>()
+function throttled(write: (fields: object, message: string) => void): Log['throttledError'] {
+  const waiting = new Map<string, { count: number; writeLast: () => void }>()
   return (kind, fields, message) => {
-    const crowd = crowds.get(kind)
-    if (!crowd) {
+    const errors = waiting.get(kind)
+    if (!errors) {
       write(fields, message)
-      return begin(kind)
+      return wait(kind)
     }
-    const more = crowd.size
-    crowd.size += 1
-    crowd.last = () =>
+    const more = errors.count
+    errors.count += 1
+    errors.writeLast = () =>
       write(more > 0 ? { ...fields, more } : fields, more > 0 ? `${message} (and ${more} more)` : message)
   }
 
-  /** For a second the failures of this kind are only counted; then the last one speaks for all. */
-  function begin(kind: string): void {
-    const crowd = { size: 0, last() {} }
-    crowds.set(kind, crowd)
+  /** Counts the errors of this kind for a second, then writes the last one. */
+  function wait(kind: string): void {
+    const errors = { count: 0, writeLast() {} }
+    waiting.set(kind, errors)
     setTimeout(() => {
-      crowds.delete(kind)
-      if (crowd.size === 0) return
-      crowd.last()
-      begin(kind)
+      waiting.delete(kind)
+      if (errors.count === 0) return
+      errors.writeLast()
+      wait(kind)
     }, 1000).unref()
   }
 }
@@ -70,7 +67,8 @@ function oneASecond(write: (fields: object, message: string) => void): Log['crow
 /** The most bytes that wait for a slow reader of stdout; while more wait, lines are dropped. */
 const maxBacklog = 1024 * 1024
 
-// A reader that left (EPIPE) and a full disk (ENOSPC) cost lines, not the program. Each write reports its own error.
+// Without a listener, a reader that has left (EPIPE) or a full disk (ENOSPC) would end the program. Each write reports
+// its own error.
 process.stdout.on('error', () => {})
 
 /**
@@ -83,7 +81,7 @@ function toStdout(): (line: string) => void {
   let count = 0
   let dropped = 0
   const drop = (lost: number) => {
-    if (dropped === 0) setTimeout(flush, 1000).unref() // says so even if nothing else happens
+    if (dropped === 0) setTimeout(flush, 1000).unref() // reports it even if no other line follows
     dropped += lost
   }
   const flush = () => {
@@ -117,7 +115,7 @@ function forPeople(json: string): void {
   if (err) process.stdout.write(`${err.stack}\n`)
 }
 
-/** How often the event loop shows that it runs, and how much later than that is a stall, in milliseconds. */
+/** How often a timer checks the event loop, and by how much it must be late for a stall, in milliseconds. */
 const [beat, stallAfter] = [250, 1000]
 let lastBeat: number | undefined
 let stall = { ms: 0, end: Number.NEGATIVE_INFINITY }
@@ -135,7 +133,7 @@ export function watchEventLoop(log: Logger): void {
   }, beat).unref()
 }
 
-/** Names a stall of the event loop that has just ended. A deadline that passed meanwhile says nothing about others. */
+/** Describes a stall of the event loop that has just ended: deadlines that passed meanwhile are nobody else's fault. */
 export function recentStall(): string | undefined {
   if (lastBeat === undefined) return undefined
   const now = performance.now()

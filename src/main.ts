@@ -8,7 +8,7 @@ import { version } from './version.ts'
 // collector takes up to half of the time (measured; the fewer cores, the more).
 setFlagsFromString('--semi-space-growth-factor=16')
 
-/** Reads the settings. Wherever pg's options are silent it reads PGSSLMODE and others by itself; only ours shall count. */
+/** Reads the settings, and removes the variables PG*, which pg would read for every option that it is not given. */
 function readSettings(): Config {
   const config = readConfig(process.env)
   for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name]

@@ -3,8 +3,8 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 const authority = /^(?:([\w-]+(?:\.[\w-]+)*)\.?|\[([\da-f:.]+)\])(?::(\d{0,5}))?$/i
 
 /**
- * The host of `host` or `host:port`, as names are compared: in lower case, without a dot at the end, an IPv6 address in
- * brackets and in its shortest form. Undefined where it is malformed.
+ * The host of `host` or `host:port` in the form in which hosts are compared: in lower case, without a dot at the end, and
+ * an IPv6 address in brackets and in its shortest form. Undefined if it is malformed.
  */
 export function hostIn(text: string): string | undefined {
   const [, name, address = '', port] = authority.exec(text) ?? []
@@ -31,10 +31,14 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-/** Whether a host name or address is this machine's own, which no other machine reaches. */
+/** Whether a host name or address is this machine's own, which no other machine can reach. */
 export function isLoopback(host: string): boolean {
-  const family = isIP(host)
-  return family === 0 ? /(^|\.)localhost\.?$/i.test(host) : loopback.check(withoutZone(host), `ipv${family as 4 | 6}`)
+  return isIP(host) === 0 ? /(^|\.)localhost\.?$/i.test(host) : contains(loopback, host)
 }
 
-const withoutZone = (address: string) => address.replace(/%.*/, '')
+/** Whether the list contains an address; false for anything that is not one. */
+export function contains(list: BlockList, text: string): boolean {
+  const address = text.replace(/%.*/, '') // the zone of a link-local address
+  const family = isIP(address)
+  return family !== 0 && list.check(address, `ipv${family as 4 | 6}`)
+}

@@ -122,11 +122,11 @@ export function asProblem(error: unknown, request: FastifyRequest): Problem {
   return problem
 }
 
-/** An error that nobody expected is logged with its stack; the failures of an outage are many, and one line each. */
+/** Logs an unexpected error with its stack. Failures of an outage are many, so they are throttled and have no stack. */
 function logFailure(error: unknown, { code, status }: Kind, { id, method, routeOptions, log }: FastifyRequest): void {
   const message = `${method} ${routeOptions.url ?? ''} failed with ${status} ${code}`
   if (code === 'internal-error') log.error({ request_id: id, err: error }, message)
-  else (log as Log).crowd(code, { request_id: id, code }, `${message}: ${recentStall() ?? reason(error)}`)
+  else (log as Log).throttledError(code, { request_id: id, code }, `${message}: ${recentStall() ?? reason(error)}`)
 }
 
 const soon = { headers: { 'retry-after': '1' } }

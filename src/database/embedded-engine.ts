@@ -3,12 +3,12 @@ import { type ClaimedFolder, claimFolder, FolderRefused, fileSystemRefusal, type
 import { fatalError, hasError, readyForQuery, startup, statements } from './embedded-messages.ts'
 import { EmbeddedPostgres } from './embedded-postgres.ts'
 
-/** After how long a start that failed is tried again, in milliseconds. */
+/** How long after a failed start the next one is tried, in milliseconds. */
 const pause = 1000
 
 /**
- * Postgres over a folder that this process alone holds. It ends itself where it cannot go on safely, such as when a full
- * disk does not take its log. It is then started again, and recovers as after a crash.
+ * Postgres over a folder that this process has locked. Postgres ends itself if it cannot go on safely, such as when a
+ * full disk has no space for its log. It is then started again, and recovers as after a crash.
  */
 export class Engine {
   readonly #folder: string
@@ -20,10 +20,10 @@ export class Engine {
   #refusal: { error: FolderRefused; until: number } | undefined
   /** When a statement was last answered, a time of `performance.now()`. */
   answered = Number.NEGATIVE_INFINITY
-  /** Runs after Postgres was started again: what its session had is gone. */
+  /** Runs after Postgres was started again, because its session has lost its LISTENs. */
   onRestart: () => void = () => {}
 
-  /** `session` are the statements that give a new session what the connection relies on. */
+  /** `session`: statements that set up a new session. */
   constructor(folder: string, session: string, report: Report) {
     this.#folder = folder
     this.#session = session
@@ -61,16 +61,16 @@ export class Engine {
     if (postgres instanceof FolderRefused)
       return Buffer.concat([fatalError(postgres.sqlState, postgres.message), readyForQuery])
     const answer = await postgres.send(messages)
-    if (postgres.lastWords === undefined) {
+    if (postgres.fatalMessage === undefined) {
       this.answered = performance.now()
       return answer
     }
     this.#postgres = undefined
     this.answered = Number.NEGATIVE_INFINITY
-    this.#report.warn(`Postgres ended itself and is started again: ${postgres.lastWords}.`)
+    this.#report.warn(`Postgres ended itself and is started again: ${postgres.fatalMessage}.`)
     return Buffer.concat([
       answer,
-      hasError(answer) ? Buffer.of() : fatalError('57P01', postgres.lastWords),
+      hasError(answer) ? Buffer.of() : fatalError('57P01', postgres.fatalMessage),
       readyForQuery,
     ])
   }

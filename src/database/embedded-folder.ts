@@ -18,7 +18,7 @@ import { lockFolder } from './embedded-lock.ts'
 
 /** The folder cannot be used as it is; the message says why and what to do. */
 export class FolderRefused extends Error {
-  /** What a statement is answered that needs the folder while it is so. */
+  /** The SQLSTATE that answers statements while the folder cannot be used. */
   readonly sqlState: string
   constructor(message: string, sqlState = '58030') {
     super(message)
@@ -99,8 +99,8 @@ function makeFolder(folder: string): void {
 }
 
 /**
- * Takes away what users other than the owner and its group may do, as PGlite makes files that everybody may write:
- * nobody else gets to them. A shared folder, such as /tmp, stays as it is.
+ * Takes the access to the folder from all users but its owner and group, because PGlite makes files that everybody may
+ * write to. A shared folder, such as /tmp, stays as it is.
  */
 function closeToOthers(folder: string, { warn }: Report): void {
   const { mode } = statSync(folder)
@@ -113,7 +113,7 @@ function closeToOthers(folder: string, { warn }: Report): void {
   }
 }
 
-/** Removes what an interrupted first start left. Anything else may be somebody's data, and is moved aside. */
+/** Removes what an interrupted first start left. Anything else may be data, and is moved aside. */
 function clear(data: string, { warn }: Report): void {
   if (!existsSync(join(data, 'PG_VERSION')) || existsSync(join(data, unfinished))) {
     rmSync(data, { recursive: true, force: true })
@@ -128,7 +128,7 @@ function clear(data: string, { warn }: Report): void {
 
 const holder = 'holder.pid'
 const marker = 'sample-api.json'
-/** The file in Postgres' folder that says that its first start has not finished, so that nobody's data is in it. */
+/** A file in Postgres' folder until its first start has finished: until then there is no data in it. */
 const unfinished = 'unfinished'
 const format = { format: 1, postgres: 18 }
 
@@ -241,8 +241,8 @@ export function fileSystemRefusal(folder: string, error: unknown): FolderRefused
   return syscall === undefined ? undefined : unwritable(folder, code ?? message)
 }
 
-/** Turns Postgres' last words into a sentence, if they are about the file system. */
-export function fileSystemRefusalIn(folder: string, lastWords: string): FolderRefused | undefined {
-  const known = fileSystemErrors.find(({ words }) => lastWords.endsWith(`: ${words}`))
+/** Turns the message with which Postgres ended itself into a sentence, if it is about the file system. */
+export function fileSystemRefusalIn(folder: string, fatalMessage: string): FolderRefused | undefined {
+  const known = fileSystemErrors.find(({ words }) => fatalMessage.endsWith(`: ${words}`))
   return known && (known.why === 'full' ? full(folder) : unwritable(folder, known.why))
 }

@@ -11,8 +11,8 @@ const isLinux = process.platform === 'linux'
 /** The longest path of a socket in bytes, on every system. */
 const maxSocketPath = 103
 
-/** How long a process waits for later ones to withdraw, in looks of 50 ms each. */
-const looks = 10
+/** How often a process checks whether later ones have withdrawn, every 50 ms. */
+const maxChecks = 10
 
 /**
  * Locks a folder for this process until it ends, however it ends; undefined if another process holds it. The lock
@@ -78,10 +78,10 @@ async function holdSocket(folder: string): Promise<Release | undefined> {
   try {
     server = await listening({ path: join(way.path, `${name}.new`), writableAll: true })
     renameSync(join(folder, `${name}.new`), join(folder, name)) // it is never seen before it accepts connections
-    for (let look = 1; ; look++) {
+    for (let check = 1; ; check++) {
       const others = await livingIn(folder, way.path, name)
       if (others.length === 0) return release
-      if (look === looks || others.some((other) => other < name)) break
+      if (check === maxChecks || others.some((other) => other < name)) break
       await sleep(50)
     }
   } catch (error) {

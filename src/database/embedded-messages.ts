@@ -1,4 +1,4 @@
-// The few messages of Postgres' protocol (version 3) that the embedded database adds or looks at.
+// The few messages of Postgres' protocol (version 3) that the embedded database reads or adds.
 
 /** How the first message of a connection begins, which has no type; all others begin with theirs. */
 export const startup = 0
@@ -25,8 +25,8 @@ function message(type: string, content: string): Buffer {
 const copyFail = message('f', 'The embedded database cannot read rows from a client.\0')
 
 /**
- * Follows each statement by a CopyFail, which Postgres ignores unless the statement is a COPY FROM STDIN. PGlite ends
- * the process if such a COPY has to wait for its rows.
+ * Adds a CopyFail after each statement, which Postgres ignores unless the statement is a COPY FROM STDIN. PGlite would
+ * end the process if such a COPY had to wait for its rows.
  */
 export function withoutCopy(messages: Buffer): Buffer {
   if (messages[0] === startup) return messages

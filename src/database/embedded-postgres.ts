@@ -16,16 +16,16 @@ import { reason } from './errors.ts'
 /** A line of Postgres' log that says why it ends itself. Nothing that a client sent begins a line. */
 const end = /^[\d-]+ [\d:.]+ \w+ \[\d+\] (?:FATAL|PANIC): +(.*)/
 
-/** PGlite from its start to its end. Its log is dropped but for its last words. */
+/** One run of PGlite. Its log is dropped, except for the message with which Postgres ends itself. */
 export class EmbeddedPostgres {
   readonly #lite: PGlite
   /** Why Postgres ended itself; undefined while it runs. */
-  lastWords: string | undefined
+  fatalMessage: string | undefined
 
   private constructor(create: (onStderr: (line: string) => boolean) => PGlite) {
     this.#lite = create((line) => {
-      this.lastWords ??= end.exec(line)?.[1]
-      if (this.lastWords !== undefined) this.#leaveLoop()
+      this.fatalMessage ??= end.exec(line)?.[1]
+      if (this.fatalMessage !== undefined) this.#leaveLoop()
       return false
     })
   }
@@ -56,7 +56,7 @@ export class EmbeddedPostgres {
       return postgres
     } catch (error) {
       postgres.#abandon(exitCode)
-      const words = postgres.lastWords ?? (line.startsWith('postgres: ') ? line : undefined)
+      const words = postgres.fatalMessage ?? (line.startsWith('postgres: ') ? line : undefined)
       throw refusal(folder, error, { words, isNew, isFromBlank: blank !== undefined })
     }
   }
@@ -68,7 +68,7 @@ export class EmbeddedPostgres {
     try {
       await this.#lite.execProtocolRawStream(messages, { onRawData: (bytes) => answer.push(Buffer.from(bytes)) })
     } catch (error) {
-      if (this.lastWords === undefined) throw error
+      if (this.fatalMessage === undefined) throw error
       this.#abandon(exitCode)
     }
     return Buffer.concat(answer)
@@ -79,7 +79,7 @@ export class EmbeddedPostgres {
   }
 
   /**
-   * Ends PGlite's loop over the messages, which otherwise goes on for ever after the end of Postgres: it expects every
+   * Ends PGlite's loop over the messages, which otherwise goes on forever after the end of Postgres: it expects every
    * exception to be a rejected statement.
    */
   #leaveLoop(): void {
@@ -97,7 +97,7 @@ export class EmbeddedPostgres {
     process.exitCode = exitCode
     try {
       this.#lite.Module.FS.quit()
-    } catch {} // it had not got as far as files
+    } catch {} // it had not opened any yet
   }
 }
 

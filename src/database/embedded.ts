@@ -40,8 +40,8 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     }),
   )
   const connections = reliable(pool)
-  const db = kyselyOver({ ...connections, connect: patient(connections.connect) }, admit)
-  const hear = (channel: string, notices: Notices) =>
+  const db = kyselyOver({ ...connections, connect: withinMaxWait(connections.connect) }, admit)
+  const startListening = (channel: string, notices: Notices) =>
     pool.query(`listen ${channel}`).then(
       () => {
         notices.add()
@@ -52,7 +52,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
   engine.onRestart = () => {
     for (const { channel, notices } of listeners) {
       notices.complete(0)
-      void hear(channel, notices)
+      void startListening(channel, notices)
     }
   }
   return {
@@ -62,7 +62,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     open: () => opening.begin(),
     async findTrouble() {
       if (!opening.isDone) return { database: 'its folder is not open yet' }
-      // Behind a batch the probe would wait for the one connection, although statements are answered.
+      // While a batch uses the one connection, the probe would wait, although statements are being answered.
       const { schema, storage } = connections.rejected
       const isBusy = pool.idleCount === 0 && performance.now() - engine.answered < second
       return isBusy && !schema && !storage ? {} : findTrouble(connections, { pool: connections, db })
@@ -78,7 +78,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     listen(channel) {
       const notices = new Notices()
       listeners.push({ channel, notices })
-      void hear(channel, notices)
+      void startListening(channel, notices)
       return notices
     },
     async close() {
@@ -124,8 +124,8 @@ class Opening {
   }
 }
 
-/** Gives up waiting for a connection after a while; one that comes later goes back. */
-function patient(connect: ReliablePool['connect']): ReliablePool['connect'] {
+/** Throws {@link Overloaded} if no connection is free in time; one that comes later goes back to the pool. */
+function withinMaxWait(connect: ReliablePool['connect']): ReliablePool['connect'] {
   return () =>
     new Promise((resolve, reject) => {
       let isLate = false

@@ -68,7 +68,7 @@ export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error
 /** Whether the schema is not as this release expects: something is missing, has another form, or may not be used. */
 export const isOfSchema = (error: unknown): error is SqlError => isSqlError(error) && /^(42|3F)/.test(error.code)
 
-/** Whether the database has no room left for data, or cannot read what it stored. */
+/** Whether the database has no space left, or cannot read what it stored. */
 export const isOfStorage = (error: unknown): error is SqlError =>
   isSqlError(error) && /^(53100|58|XX00[12])/.test(error.code)
 

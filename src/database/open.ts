@@ -4,7 +4,7 @@ import { embedded } from './embedded.ts'
 import type { Report } from './embedded-folder.ts'
 import { openPostgres } from './postgres.ts'
 
-const unheard: Report = { info() {}, warn() {} }
+const noReport: Report = { info() {}, warn() {} }
 
 /**
  * The server or the embedded folder that the settings name. A server is not contacted before the first query, and a
@@ -13,7 +13,7 @@ const unheard: Report = { info() {}, warn() {} }
 export function databaseOf(
   settings: Config['database'],
   admit: Admit = () => {},
-  report: Report = unheard,
+  report: Report = noReport,
 ): OpenDatabase {
   return settings.kind === 'server' ? openPostgres(settings, admit) : embedded(settings.folder, admit, report)
 }

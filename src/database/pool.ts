@@ -31,8 +31,8 @@ const fatal = /^(08|57P|25P0[34])/
 /** The most callers that may wait for a connection. */
 const maxWaiting = 1000
 
-/** How long the pool makes do with fewer connections after the server refused another one, in milliseconds. */
-const makeDo = 5000
+/** How long the pool does not grow after the server refused another connection, in milliseconds. */
+const growthPause = 5000
 
 export interface Statement {
   text: string
@@ -55,7 +55,7 @@ export interface ReliablePool extends PostgresPool {
 }
 
 interface Options {
-  /** Names of the statements that each connection shall prepare, by their text. */
+  /** Names of the statements that each connection prepares, by their text. */
   names?: ReadonlyMap<string, string>
   /**
    * How long a caller waits at most, in milliseconds: for a connection and for the answers to all that it sends over it,
@@ -97,23 +97,23 @@ export function reliable(pool: pg.Pool, { names, deadline = Number.POSITIVE_INFI
 }
 
 /**
- * Checks a connection out. Where the server grants no further one, the caller waits for one of those that the pool has,
- * or for a second until the server grants one.
+ * Checks a connection out. If the server refuses to open another one, the caller waits for one that the pool already
+ * has; if the pool has none, it tries again for a second.
  */
 function checkOutOf(pool: pg.Pool): () => Promise<pg.PoolClient> {
   const { max } = pool.options
   let growing: NodeJS.Timeout | undefined
   return async () => {
-    const patience = performance.now() + 1000
+    const until = performance.now() + 1000
     for (;;) {
       try {
         return await pool.connect()
       } catch (error) {
         const isRefused = isSqlError(error) && error.code === '53300'
-        if (!isRefused || performance.now() > patience) throw new Unreachable(error)
+        if (!isRefused || performance.now() > until) throw new Unreachable(error)
         pool.options.max = Math.max(1, pool.totalCount)
         clearTimeout(growing)
-        growing = setTimeout(() => (pool.options.max = max), makeDo).unref()
+        growing = setTimeout(() => (pool.options.max = max), growthPause).unref()
         if (pool.totalCount === 0) await sleep(50)
       }
     }

@@ -1,8 +1,8 @@
 import type { ClientBase } from 'pg'
 
 /**
- * What the program relies on in each session, whatever the server, the database or the role sets: how times are
- * written; that no function of another schema can take the place of one of Postgres; how transactions see each other.
+ * The settings that the program needs in each session, whatever the server, the database or the role sets: how times
+ * are written; that no function of another schema hides one of Postgres; how transactions are isolated.
  */
 const session = {
   TimeZone: 'UTC',
@@ -23,23 +23,23 @@ export const sessionStatements = Object.entries(session)
   .join('; ')
 
 const settings = Object.keys(session).map((name) => `pg_catalog.current_setting('${name}') as "${name}"`)
-const look = { text: `select ${settings.join(', ')}, current_user as role`, query_timeout: 1000 }
+const question = { text: `select ${settings.join(', ')}, current_user as role`, query_timeout: 1000 }
 
 /** Sets the same in a session that takes no options at its start. */
 export async function setSession(client: ClientBase): Promise<void> {
   for (const setting of Object.entries(session)) await client.query('select set_config($1, $2, false)', setting)
 }
 
-/** A pooler dropped the options; the message says what to do. */
+/** A pooler dropped the options of the session; the message says what to do. */
 class SessionDiffers extends Error {}
 
 /** Rejects with a {@link SessionDiffers} if the session does not have the settings that it was started with. */
 export async function checkSession(client: ClientBase): Promise<void> {
-  const { rows } = await client.query(look)
+  const { rows } = await client.query(question)
   const { role, ...found } = rows[0] as Record<string, string>
   const different = Object.entries(session).filter(([name, value]) => found[name] !== value)
   if (different.length === 0) return
   const wrong = different.map(([name]) => `${name} is ${found[name]}`).join(', ')
-  const cure = different.map(([name, value]) => `alter role "${role}" set ${name} = '${value}';`).join(' ')
-  throw new SessionDiffers(`a pooler dropped the options of the session (${wrong}): run ${cure}`)
+  const remedy = different.map(([name, value]) => `alter role "${role}" set ${name} = '${value}';`).join(' ')
+  throw new SessionDiffers(`a pooler dropped the options of the session (${wrong}): run ${remedy}`)
 }

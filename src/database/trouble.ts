@@ -11,9 +11,9 @@ interface Requests {
 }
 
 /**
- * Asks over `probe`: whether Postgres answers and takes writes; whether it can plan the statements of this program, so
- * that the schema is as expected; and whether what it rejected before, for want of room or because of damage, works now.
- * A session with a standby is replaced, as it may stay one.
+ * Checks over `probe` whether Postgres answers and accepts writes; whether the schema is as expected, which is so if it
+ * can plan the statements of this program; and whether a statement that failed for lack of space or because of damage
+ * works again. (The error that a standby raises replaces the connection, so the next check may reach a primary.)
  */
 export async function findTrouble(probe: ReliablePool, requests: Requests): Promise<Trouble> {
   const late = new Promise<string>((resolve) => setTimeout(resolve, 1000, 'it did not answer within a second').unref())
@@ -48,7 +48,7 @@ async function mismatch(probe: ReliablePool, { pool, db }: Requests): Promise<st
 const planning = (probe: ReliablePool, { text, values }: Statement): Promise<SqlError | undefined> =>
   probe.ask(`explain ${text}`, values).then(nothing, (error) => (isOfSchema(error) ? error : undefined))
 
-/** Why the statement that failed for want of room or because of damage still fails. It is tried and rolled back. */
+/** Why the statement that failed for lack of space or because of damage still fails. It is tried and rolled back. */
 async function storageFault(probe: ReliablePool, { pool }: Requests): Promise<string | undefined> {
   const last = pool.rejected.storage
   if (!last) return undefined

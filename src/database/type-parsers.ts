@@ -38,7 +38,7 @@ const guarded =
 function rfc3339(text: string): string {
   if (text.charCodeAt(4) !== hyphen || text.endsWith('BC'))
     return text.startsWith('-') || text.endsWith('BC') ? '0001-01-01T00:00:00.000Z' : '9999-12-31T23:59:59.999Z'
-  // A transaction pooler may lend us a session in which somebody else set another time zone.
+  // Behind a transaction pooler, another client may have set the time zone of the session.
   if (!text.endsWith('+00')) return new Date(text.replace(' ', 'T').replace(/[+-]\d\d$/, '$&:00')).toISOString()
   const millis = text.slice(20, text.length - 3).slice(0, 3)
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${millis.padEnd(3, '0')}Z`

@@ -3,7 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { kinds } from '../contract/problem-kinds.ts'
 import { asProblem, ProblemDocument } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
-import { cutOffUnread, takeTurns } from './connections.ts'
+import { cutOffUnread, queuePipelined } from './connections.ts'
 import { allowOrigins, grantFor } from './cors.ts'
 import { refuseOtherSites } from './cross-site.ts'
 import { answerFailures } from './failures.ts'
@@ -57,7 +57,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
   app.decorate('declared', { tags: [], kinds: new Map(Object.entries(kinds)) })
   app.addSchema(ProblemDocument)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
-  takeTurns(app.server)
+  queuePipelined(app.server)
   cutOffUnread(app.server)
   app.setChildLoggerFactory((logger) => logger) // no child loggers: each line has its request_id
   answerFailures(app)

@@ -45,7 +45,7 @@ async function parseStrictly(request: FastifyRequest, bytes: Buffer, large: Larg
   try {
     const text = decode(bytes)
     checkBudget(text, routeOptions.config.maxItems ?? Number.POSITIVE_INFINITY)
-    if (bytes.length > bodyLimit) await large.turn(request)
+    if (bytes.length > bodyLimit) await large.waitToParse(request)
     return parse(text)
   } catch (error) {
     throw asProblem(error)

@@ -40,9 +40,9 @@ function isOwn(origin: string, { scheme, host }: Site): boolean {
 }
 
 const minute = 60_000
-const mostReported = 100
+const maxReported = 100
 
-/** Logs each refused origin once a minute, and not more than a hundred: clients choose what they send. */
+/** Logs each refused origin once a minute, and at most a hundred of them, because clients can send any number. */
 function refusedOrigins(log: Log): (origin: string) => void {
   const reported = new Set<string>()
   let since = 0
@@ -53,7 +53,7 @@ function refusedOrigins(log: Log): (origin: string) => void {
       since = now
     }
     const text = origin.replace(/[^!-~]/g, '?').slice(0, 200)
-    if (reported.has(text) || reported.size >= mostReported) return
+    if (reported.has(text) || reported.size >= maxReported) return
     reported.add(text)
     log.warn(`The origin ${text} is not in ORIGINS: its pages can neither read answers nor change anything.`)
   }

@@ -5,12 +5,12 @@ import { authorityOf } from './site.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route is answered whatever name it is asked by, as probes use addresses. */
+    /** The route answers under any host name: probes use addresses. */
     anyHost?: boolean
   }
 }
 
-/** What is wrong with the name that a request asks by, if anything. */
+/** What is wrong with the host of a request, if anything. */
 export type HostCheck = (request: FastifyRequest) => Problem | undefined
 
 /** Checks that each request names one well-formed host, and that it is one of `names`. */

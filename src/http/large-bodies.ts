@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../contract/problems.ts'
 import { bodyLimit } from './limits.ts'
 
-/** How many large bodies may be in progress, from their first byte to the answer; and how many of them are parsed. */
+/** The most large bodies in progress, from headers to answer, and the most of them that are parsed at a time. */
 const [maxAdmitted, maxParsed] = [16, 2]
 
 interface Waiting {
@@ -11,9 +11,9 @@ interface Waiting {
 }
 
 /**
- * Bounds the memory for large bodies, those above the usual limit: a parsed one takes many times its size until it is
- * answered. Two are parsed at a time. The others wait for their turn, as each is done within a second or so; beyond
- * sixteen the answer is a 503, before the body is read.
+ * Bounds the memory for bodies above the usual limit: a parsed one takes many times its size until it is answered. Two
+ * are parsed at a time. Others wait, which takes a second or so for each. Beyond sixteen, the answer is a 503, before
+ * the body is read.
  */
 export class LargeBodies {
   readonly #admitted = new Set<FastifyRequest>()
@@ -41,8 +41,8 @@ export class LargeBodies {
     })
   }
 
-  /** Waits until the body may be parsed; at once if it is not large. */
-  async turn(request: FastifyRequest): Promise<void> {
+  /** Waits until the body may be parsed. One that is not large need not wait. */
+  async waitToParse(request: FastifyRequest): Promise<void> {
     if (!this.#admitted.has(request)) return
     if (this.#parsed.size < maxParsed) this.#parsed.add(request)
     else await new Promise<void>((begin) => this.#waiting.push({ request, begin }))
@@ -50,7 +50,7 @@ export class LargeBodies {
 
   #admit(request: FastifyRequest): void {
     const length = request.headers['content-length']
-    if (length !== undefined && Number(length) <= bodyLimit) return // without a length it may become large
+    if (length !== undefined && Number(length) <= bodyLimit) return // without a length it may be large
     if (this.#admitted.size >= maxAdmitted)
       throw new Problem('unavailable', 'Too many large bodies are in progress. Try again soon, or send less at once.', {
         headers: { 'retry-after': '1' },
@@ -58,7 +58,7 @@ export class LargeBodies {
     this.#admitted.add(request)
   }
 
-  /** Every request gets here when it has done its work, also if its client is gone. */
+  /** Runs at the end of every request, even if its client has gone away. */
   #leave(request: FastifyRequest): void {
     this.#admitted.delete(request)
     if (!this.#parsed.delete(request)) return

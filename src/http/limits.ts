@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { Problem, problemDocument } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
-import { deafen, isDeaf, lastAnswer, refused } from './connections.ts'
+import { ignoreInput, ignoresInput, lastAnswer, refused } from './connections.ts'
 import { constantHeaders } from './headers.ts'
 import { nextRequestId, rejectedLine } from './request-log.ts'
 
@@ -24,7 +24,7 @@ export const httpLimits = {
   requireHostHeader: false, // Node's own 400 has neither a body nor our headers
 }
 
-/** How long a client that is still sending may take to read why it was refused. */
+/** How long a client that is still sending has to read why it was rejected, in milliseconds. */
 const linger = 2 * second
 
 /** What is wrong with the request line, if anything. Node's parser lets HTTP/0.9, HTTP/2.0 and any target pass. */
@@ -42,19 +42,19 @@ export function requestLineProblem({ originalUrl, raw }: FastifyRequest): Proble
 const withBody = new Set(['POST', 'PUT', 'PATCH'])
 
 /**
- * Answers bytes that are not HTTP, and requests that never arrived whole, and closes the connection. Nothing that
- * arrives later is carried out, and what was begun before is answered first.
+ * Answers bytes that are not HTTP, and requests that did not arrive in full, and closes the connection. Requests that
+ * were begun earlier are answered first; whatever arrives later is discarded.
  */
 export const refuseUnparsable = (log: Log) => (error: NodeJS.ErrnoException, socket: Socket) => {
-  if (isDeaf(socket)) return
+  if (ignoresInput(socket)) return
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }
-  deafen(socket)
+  ignoreInput(socket)
   const answer = lastAnswer(socket)
   const isOver = answer === undefined || answer.writableFinished
-  // The error is in the body of a request: refused, unless it is being answered without that body.
+  // An error in the body of a request rejects the request, unless it is being answered without its body.
   const isInBody = answer !== undefined && !answer.req.complete
   const isRefused = isInBody && !isOver && !answer.headersSent && withBody.has(answer.req.method ?? '')
   if (isRefused) refused.add(answer.req)
@@ -64,7 +64,7 @@ export const refuseUnparsable = (log: Log) => (error: NodeJS.ErrnoException, soc
   else answer.once('close', finish)
 }
 
-/** Sends the last bytes. A client that is still sending gets some time to read them: a reset would take them away. */
+/** Sends the last bytes, and closes the connection a little later: a reset could overtake them. */
 function close(socket: Socket, bytes: string): void {
   socket.end(bytes)
   const late = setTimeout(() => socket.destroy(), linger).unref()

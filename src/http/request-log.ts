@@ -75,7 +75,7 @@ interface Rejected {
   message: string
 }
 
-/** The line of what the parser rejected. */
+/** The line for what the HTTP parser rejected. */
 export function rejectedLine({ id, client, request, status, bytes, reason, message }: Rejected): string {
   const { method = '', url = '' } = request ?? {}
   return (
@@ -87,7 +87,7 @@ export function rejectedLine({ id, client, request, status, bytes, reason, messa
 
 let lastClient = { address: '', json: '""' }
 
-/** An address as JSON. A trusted proxy may have forwarded any text as one. Mostly it is that of the line before. */
+/** A client's address as JSON: any text that a trusted proxy forwards. Often it is that of the last line. */
 function clientOf(address = ''): string {
   if (address !== lastClient.address) lastClient = { address, json: JSON.stringify(address.slice(0, 64)) }
   return lastClient.json
@@ -96,7 +96,7 @@ function clientOf(address = ''): string {
 /** The most characters of a URL in the log. */
 const longestUrl = 1024
 
-/** A URL as the log may keep it: cut, and without the values of parameters whose names tell of a secret. */
+/** A URL for the log: shortened, and without the values of parameters whose names suggest a secret. */
 function loggable(url: string): string {
   const query = url.indexOf('?')
   const safe = query >= 0 && mayBeSecret.test(url) ? url.slice(0, query) + withoutSecrets(url.slice(query)) : url
@@ -105,7 +105,7 @@ function loggable(url: string): string {
 
 const secret =
   /token|secret|passw|pwd|credential|authorization|^auth$|signature|^sig$|session|jwt|(^|[^a-z]|api|access|private)key$/i
-/** Whether a URL is worth a closer look; a name may be percent-encoded. */
+/** A quick first check of the whole URL; a name may be percent-encoded. */
 const mayBeSecret = /token|secret|passw|pwd|credential|auth|sig|session|jwt|key|%/i
 
 const withoutSecrets = (query: string) =>

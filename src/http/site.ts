@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { hostIn } from '../config/host-names.ts'
+import { contains, hostIn } from '../config/host-names.ts'
 import type { Site } from '../contract/path.ts'
 
 /** Whether an address is that of a trusted proxy. */
@@ -15,11 +15,7 @@ export function proxiesIn(ranges: string[]): IsProxy {
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
     list.addSubnet(address, Number(bits ?? { ipv4: 32, ipv6: 128 }[family]), family)
   }
-  return (peer = '') => {
-    const address = peer.replace(/%.*/, '') // the zone of a link-local address
-    const family = isIP(address)
-    return family !== 0 && list.check(address, `ipv${family as 4 | 6}`)
-  }
+  return (address = '') => contains(list, address)
 }
 
 /** The authority that a request is for: that of an absolute URL, which wins (RFC 9112, 3.2.2), or else `Host`. */
@@ -47,7 +43,7 @@ export function locateSite(app: FastifyInstance, siteOf: SiteOf): void {
   })
 }
 
-/** Adds the prefix to the paths in `Location` and `Link` on the way out, so that no handler and no stored answer has it. */
+/** Adds the prefix to the paths in `Location` and `Link` on the way out; handlers and stored answers do without it. */
 export function addPrefix(app: FastifyInstance): void {
   app.addHook('onSend', (request, reply, _payload, done) => {
     const [location, link] = [reply.getHeader('location'), reply.getHeader('link')]

@@ -9,7 +9,7 @@ import { maxErrors, Problem } from '../contract/problems.ts'
 /** How many errors of one request are reported in the sentence `detail`. */
 const maxSentences = 10
 
-/** Stands at the items of a list: the rest of the list is not validated once there are enough errors. */
+/** A keyword for the items of a list: it ends the validation of the list once there are enough errors. */
 const enough = {
   keyword: 'until-enough-errors',
   code: ({ gen }: KeywordCxt) => void gen.if(_`${new Name('errors')} >= ${maxErrors}`, () => gen.break()),

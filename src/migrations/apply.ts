@@ -159,7 +159,7 @@ async function apply(client: ClientBase, migration: Migration): Promise<void> {
   const { script, sql } = migration
   const begun = performance.now()
   await inTransaction(client, async () => {
-    await client.query('set local search_path = housing, pg_catalog, pg_temp') // no function of a stranger
+    await client.query('set local search_path = housing, pg_catalog, pg_temp') // no function of another schema
     await client.query(sql).catch((error) => {
       if (!isSqlError(error) || isPassing(error)) throw error
       const at = error.position ? `, line ${sql.slice(0, Number(error.position)).split('\n').length}` : ''
