@@ -5,20 +5,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openDatabase } from '../src/database/open.ts'
-import { ownFolder } from './support/api.ts'
+import { remote } from './support/http.ts'
+import { dataFolder, temporaryFolder } from './support/places.ts'
 import { run, serve, start } from './support/program.ts'
-
-/** A copy of a migrated folder; it is deleted at the end of the test. */
-async function dataFolder(): Promise<string> {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  return settings.folder
-}
 
 /** A copy with only the files that are checked before Postgres starts. */
 async function skeleton(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
+  const folder = await temporaryFolder()
   const isBulk = (path: string) => /(base|pg_wal)\/.|\/global\/\d/.test(path)
   await cp(inject('template'), folder, { recursive: true, filter: (path) => !isBulk(path) })
   await writeFile(join(folder, 'postgres/pg_wal/000000010000000000000001'), '')
@@ -35,17 +28,6 @@ async function content(folder: string): Promise<string[]> {
       .digest('hex')}`
   return Promise.all(files.sort().map(digest))
 }
-
-const house = {
-  ...{ address: '735', street: 'Broughton Street', city: 'Victoria' },
-  ...{ postal_code: 'V8W 3H2', housing_type: 'COP' },
-}
-const post = (url: string) =>
-  fetch(`${url}/api/v2/housing`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(house),
-  })
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -86,9 +68,11 @@ test('acknowledged writes survive a kill in the middle of other writes', async (
   const acknowledged: number[] = []
   const write = async () => {
     for (;;) {
-      const answer = await post(first.url).catch(() => undefined)
+      const answer = await remote(first.url)
+        .post()
+        .catch(() => undefined)
       if (answer?.status !== 201) return
-      acknowledged.push(((await answer.json()) as { id: number }).id)
+      acknowledged.push(answer.body.id)
       if (acknowledged.length === 100) first.signal('SIGKILL')
     }
   }
@@ -101,12 +85,11 @@ test('acknowledged writes survive a kill in the middle of other writes', async (
   const ids = ((await answer.json()) as { housing_id: number }[]).map(({ housing_id }) => housing_id)
   expect(ids).toEqual(expect.arrayContaining(acknowledged))
   expect(new Set(ids).size).toBe(ids.length)
-  expect((await post(second.url)).status).toBe(201)
+  expect((await remote(second.url).post()).status).toBe(201)
 })
 
 test('after a kill during the first start the next one starts over, also at the root of a volume', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
+  const folder = await temporaryFolder()
   const DATA_DIR = join(folder, 'data')
   await mkdir(join(DATA_DIR, 'lost+found'), { recursive: true })
   const first = start({ env: { DATA_DIR } })
@@ -114,7 +97,7 @@ test('after a kill during the first start the next one starts over, also at the 
   first.signal('SIGKILL')
   await first.exit
   const second = await serve({ env: { DATA_DIR } })
-  expect((await post(second.url)).status).toBe(201)
+  expect((await remote(second.url).post()).status).toBe(201)
 })
 
 describe('a first start', () => {
@@ -125,7 +108,7 @@ describe('a first start', () => {
   test('moves a database aside that the marker calls incomplete, says so, and the database can be used again', async () => {
     const DATA_DIR = await dataFolder()
     const first = await serve({ env: { DATA_DIR } })
-    expect((await post(first.url)).status).toBe(201)
+    expect((await remote(first.url).post()).status).toBe(201)
     first.signal('SIGTERM')
     await first.exit
     await unready(DATA_DIR)

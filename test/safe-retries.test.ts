@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { ownDatabase, ownFolder } from './support/api.ts'
+import { ownDatabase } from './support/api.ts'
 import { library as house } from './support/http.ts'
+import { embedded } from './support/places.ts'
 import { serve } from './support/program.ts'
 import { startProxy } from './support/proxy.ts'
 
@@ -45,9 +46,7 @@ test('on a server, a retry gets the answer that a crash cut off after the commit
 })
 
 test('embedded, a kill at any instant leaves each key done once or not at all, and a retry completes it', async () => {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  const env = { DATA_DIR: settings.folder }
+  const { env } = await embedded()
   const answered = new Map<string, string>()
   const keys: string[] = []
   for (let round = 0; round < 3; round++) {

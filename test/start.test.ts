@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ownDatabase, ownFolder } from './support/api.ts'
+import { ownDatabase } from './support/api.ts'
+import { embedded } from './support/places.ts'
 import { run, serve } from './support/program.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -54,9 +55,7 @@ test('a second `npm start` has nothing to build; Ctrl-C, which reaches npm and t
 })
 
 test('`npm run dev` restarts when the source changes, on the same embedded data', async () => {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  const npm = await serve({ program: ['npm', 'run', 'dev'], cwd, env: { DATA_DIR: settings.folder }, group: true })
+  const npm = await serve({ program: ['npm', 'run', 'dev'], cwd, ...(await embedded()), group: true })
   const listens = /listens on (http:\S+);/g
   const file = join(cwd, 'src/pages/greeting.ts')
   await writeFile(file, (await readFile(file, 'utf8')).replace("message: 'Sample API'", "message: 'Changed'"))

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { library } from '../support/http.ts'
+import { library, remote } from '../support/http.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { run, serve } from '../support/program.ts'
@@ -12,34 +12,13 @@ import { startProxy } from '../support/proxy.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** What clients and probes do with a program that serves at this URL. */
-function api(url: string) {
-  const send = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
-    const answer = await fetch(url + path, {
-      method,
-      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const text = await answer.text()
-    return { status: answer.status, ...(text && { body: JSON.parse(text) }) }
-  }
-  return {
-    send,
-    post: (house: object = library) => send('POST', '/api/v2/housing', house),
-    patch: (change: object, id = 1) => send('PATCH', `/api/v2/housing/${id}`, change, { 'if-match': '*' }),
-    list: (query = '') => send('GET', `/api/v2/housing${query}`),
-    ready: async () => (await send('GET', '/readyz')).status,
-    alive: async () => (await send('GET', '/livez')).status,
-  }
-}
-
 /** The program on a new database, on which these statements were run before; and a way to run more. */
 async function onDatabase(before = (_name: string): string => '', env: Record<string, string> = {}) {
   const place = await onServer()
   const name = new URL(place.env.DATABASE_URL).pathname.slice(1)
   await place.query(before(name))
   const program = await serve({ env: { ...place.env, ...env } })
-  return { ...place, ...program, ...api(program.url), name }
+  return { ...place, ...program, ...remote(program.url), name }
 }
 
 /** A role of its own that may do everything in its database; it is dropped at the end of the test. */
@@ -57,7 +36,7 @@ async function withRole(options: string) {
   return { query: place.query, name, env: { DATABASE_URL: database.href } }
 }
 
-const storesAndReads = async ({ post, list, patch, ready }: ReturnType<typeof api>) => {
+const storesAndReads = async ({ post, list, patch, ready }: ReturnType<typeof remote>) => {
   expect(await post()).toMatchObject({ status: 201, body: { created_at: expect.stringMatching(/^20\d\d-.*Z$/) } })
   expect(await patch({ city: 'Esquimalt' })).toMatchObject({ status: 200, body: { version: 2 } })
   expect(await list('?city=esquimalt')).toMatchObject({ status: 200, body: { items: [{ id: 1 }] } })
@@ -87,7 +66,7 @@ describe('what the database, the role or the environment sets does not change an
       ...{ PGSSLNEGOTIATION: 'direct', PGCLIENT_ENCODING: 'LATIN1', PGCONNECT_TIMEOUT: '1', PGAPPNAME: 'x' },
     }
     const { env } = await embedded()
-    await storesAndReads(api((await serve({ env: { ...env, ...variables } })).url))
+    await storesAndReads(remote((await serve({ env: { ...env, ...variables } })).url))
     await storesAndReads(await onDatabase(undefined, variables))
   })
 
@@ -154,7 +133,7 @@ describe('a schema that is not as expected', () => {
 
   test('a revoked privilege', async () => {
     const { query, name, env } = await withRole('')
-    const { post, list, patch, ready } = api((await serve({ env })).url)
+    const { post, list, patch, ready } = remote((await serve({ env })).url)
     expect((await post()).status).toBe(201)
     await query(`alter table housing.housing owner to postgres; grant all on housing.housing to ${name}`)
     await query(`revoke update on housing.housing from ${name}`)
@@ -177,7 +156,7 @@ describe('a schema that is not as expected', () => {
       await query(`drop owned by ${name}; drop role ${name}`)
     })
     url.username = name
-    const { post, list, ready } = api((await serve({ env: { DATABASE_URL: url.href, MIGRATE: 'check' } })).url)
+    const { post, list, ready } = remote((await serve({ env: { DATABASE_URL: url.href, MIGRATE: 'check' } })).url)
     expect(await ready()).toBe(503)
     expect((await list()).status).toBe(200)
     expect(await post()).toMatchObject({ status: 503, body: { code: 'schema-mismatch' } })
@@ -214,12 +193,12 @@ describe('limits of the role or the server', () => {
 
   test('fewer connections than the pool has: requests wait', async () => {
     const { env } = await withRole('alter role $role connection limit 4')
-    const { post, list } = api((await serve({ env })).url)
+    const { post, list } = remote((await serve({ env })).url)
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => (i % 3 ? list('?q=victoria') : post())))
     expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array(40).fill(200), ...Array(20).fill(201)])
   })
 
-  test('ids that SQL took are passed, and a used-up sequence is named', async () => {
+  test('ids that SQL has used are skipped, and an exhausted sequence is reported', async () => {
     const { query, post, send, list } = await onDatabase()
     await query(`insert into housing.housing (id, address, street, city, postal_code, housing_type_id)
       values (1, '1', 'S', 'C', 'V8V 1A1', 1), (2, '2', 'S', 'C', 'V8V 1A1', 1)`)
@@ -233,22 +212,18 @@ describe('limits of the role or the server', () => {
 })
 
 test('a caller waits for all its statements together no longer than the deadline: 504, and nothing was changed', async () => {
-  const { query, send, list } = await onDatabase()
+  const { query, batch, list } = await onDatabase()
   await query(`create function public.slow() returns trigger language plpgsql as $$ begin
       perform pg_sleep(2); return new; end $$;
     create trigger slow before insert on housing.housing for each row execute function public.slow()`)
-  const operations = Array.from({ length: 10 }, () => ({ op: 'create', house: library }))
-  expect(await send('POST', '/api/v2/housing/batch', { operations })).toMatchObject({
-    status: 504,
-    body: { code: 'timeout' },
-  })
+  expect(await batch(10)).toMatchObject({ status: 504, body: { code: 'timeout' } })
   expect((await list()).body.items).toEqual([])
 })
 
 const words =
   process.env.FAULTS === 'long' ? ['pg_backend_pid', 'pg_try_advisory_lock', 'installed_rank', 'commit'] : []
 test.each(['to_regclass', 'create table housing.changes', ...words])(
-  'a start over a network that falls silent at the word %s goes on trying, and says so',
+  'a start over a network that drops silently at the word %s tries again, and says so',
   async (word) => {
     const { env } = await onServer()
     const url = new URL(env.DATABASE_URL)
@@ -258,9 +233,9 @@ test.each(['to_regclass', 'create table housing.changes', ...words])(
     proxy.keepAnswersTo(word)
     const program = await serve({ env: { DATABASE_URL: url.href }, until: 'listening' })
     await program.says('Waiting for the database')
-    proxy.keepAnswersTo('a word that nobody says')
+    proxy.keepAnswersTo('a word that is never sent')
     await program.says('Ready: ')
-    await storesAndReads(api(program.url))
+    await storesAndReads(remote(program.url))
   },
 )
 
@@ -306,13 +281,13 @@ test('behind a pooler that drops the options of a session, the role must set the
   const url = new URL(place.env.DATABASE_URL)
   url.port = await startPooler(new URL(url))
   const program = await serve({ env: { DATABASE_URL: url.href, MIGRATE: 'check' } })
-  const { post, ready } = api(program.url)
+  const { post, ready } = remote(program.url)
   expect(await ready()).toBe(503)
   expect((await post()).status).toBe(503)
   const cures = /(alter role \S+ set \S+ = '[^']*'; ?)+/.exec(JSON.parse(await program.says(/{.*Not ready.*}/)).msg)
   await place.query(cures?.[0] ?? '')
   expect(await ready()).toBe(200)
-  await storesAndReads(api(program.url))
+  await storesAndReads(remote(program.url))
 })
 
 describe('a damaged page', async () => {
@@ -321,7 +296,7 @@ describe('a damaged page', async () => {
 
   test('503, not ready, and ready again when it is repaired', async () => {
     const program = await serve({ env: { DATABASE_URL: server.url } })
-    const { post, list, ready, alive } = api(program.url)
+    const { post, list, ready, alive } = remote(program.url)
     expect((await post()).status).toBe(201)
     const client = new pg.Client(server.url)
     await client.connect()

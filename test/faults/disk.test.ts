@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { library } from '../support/http.ts'
+import { remote } from '../support/http.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { run, serve, start } from '../support/program.ts'
 
@@ -38,35 +38,12 @@ async function disk(megabytes: number) {
   }
 }
 
-/** What the test asks of a running program. */
-function asking(url: string) {
-  const ask = async (path: string, body?: unknown) => {
-    const answer = await fetch(url + path, {
-      signal: AbortSignal.timeout(60_000),
-      ...(body !== undefined && {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    })
-    return { status: answer.status, json: (await answer.json()) as { code?: string; total?: number } }
-  }
-  const operations = Array.from({ length: 1000 }, () => ({ op: 'create', house: library }))
-  return {
-    get: ask,
-    post: () => ask('/api/v2/housing', library),
-    batch: () => ask('/api/v2/housing/batch', { operations }),
-    status: async (path: string) => (await ask(path)).status,
-    total: async () => (await ask('/api/v2/housing?count=exact&limit=1')).json.total,
-  }
-}
-
 /** Writes until the disk is full; the number of rows that were acknowledged. */
-async function writeUntilFull({ batch }: ReturnType<typeof asking>): Promise<number> {
+async function writeUntilFull({ batch }: ReturnType<typeof remote>): Promise<number> {
   for (let rows = 0; ; rows += 1000) {
-    const { status, json } = await batch()
+    const { status, body } = await batch(1000)
     if (status === 200) continue
-    expect([status, json.code]).toEqual([503, 'storage-full'])
+    expect([status, body.code]).toEqual([503, 'storage-full'])
     return rows
   }
 }
@@ -82,24 +59,24 @@ describe('a full disk', () => {
     async (left) => {
       const { folder, fill, free } = await disk(110)
       const program = await serve({ env: { DATA_DIR: join(folder, 'data') } })
-      const api = asking(program.url)
-      expect((await api.batch()).status).toBe(200)
+      const api = remote(program.url)
+      expect((await api.batch(1000)).status).toBe(200)
       fill(left * megabyte)
       const stored = 1000 + (await writeUntilFull(api))
       fill()
       for (let i = 0; i < 5; i++) {
         const write = await api.post()
-        expect([write.status, write.json.code]).toEqual([503, 'storage-full'])
-        const read = await api.get('/api/v2/housing?limit=1')
+        expect([write.status, write.body.code]).toEqual([503, 'storage-full'])
+        const read = await api.list('?limit=1')
         expect([200, 503]).toContain(read.status)
-        if (read.status === 503) expect(read.json.code).toBe('storage-full')
-        expect(await api.status('/livez')).toBe(200)
+        if (read.status === 503) expect(read.body.code).toBe('storage-full')
+        expect(await api.alive()).toBe(200)
       }
-      expect(await api.status('/readyz')).toBe(503)
+      expect(await api.ready()).toBe(503)
       free()
       await expect.poll(async () => (await api.post()).status, { timeout: 60_000 }).toBe(201)
       expect(await api.total()).toBe(stored + 1)
-      expect(await api.status('/readyz')).toBe(200)
+      expect(await api.ready()).toBe(200)
       program.signal('SIGTERM')
       expect(await program.exit).toBe(0)
     },
@@ -110,23 +87,23 @@ describe('a full disk', () => {
     const server = await startPostgres({ parent: folder })
     onTestFinished(server.stop)
     const program = await serve({ env: { DATABASE_URL: server.url } })
-    const api = asking(program.url)
-    expect((await api.batch()).status).toBe(200)
+    const api = remote(program.url)
+    expect((await api.batch(1000)).status).toBe(200)
     fill()
     const stored = 1000 + (await writeUntilFull(api))
     for (let i = 0; i < 5; i++) {
-      expect(await api.status('/api/v2/housing?limit=1')).toBe(200)
-      expect(await api.status('/livez')).toBe(200)
+      expect((await api.list('?limit=1')).status).toBe(200)
+      expect(await api.alive()).toBe(200)
     }
-    expect(await api.status('/readyz')).toBe(503)
+    expect(await api.ready()).toBe(503)
     free()
     const posted = async () => (await api.post()).status
     await expect.poll(posted, { timeout: 60_000 }).toBe(201)
     expect(await api.total()).toBeGreaterThan(stored)
-    expect(await api.status('/readyz')).toBe(200)
+    expect(await api.ready()).toBe(200)
   })
 
-  test('at the first start is called so, and the next start succeeds once there is space', async () => {
+  test('at the first start is reported, and the next start succeeds once there is space', async () => {
     const { folder, resize } = await disk(20)
     const DATA_DIR = join(folder, 'data')
     const { code, stderr } = await run({ env: { DATA_DIR } })
@@ -136,15 +113,15 @@ describe('a full disk', () => {
     })
     resize(200)
     const { url } = await serve({ env: { DATA_DIR } })
-    expect((await asking(url).post()).status).toBe(201)
+    expect((await remote(url).post()).status).toBe(201)
   })
 
-  test('at a start after a crash is called so, and no row is lost', async () => {
+  test('at a start after a crash is reported, and no row is lost', async () => {
     const { folder, fill, free } = await disk(110)
     const DATA_DIR = join(folder, 'data')
     const program = await serve({ env: { DATA_DIR } })
-    const api = asking(program.url)
-    expect((await api.batch()).status).toBe(200)
+    const api = remote(program.url)
+    expect((await api.batch(1000)).status).toBe(200)
     fill(20 * megabyte)
     const stored = 1000 + (await writeUntilFull(api))
     program.signal('SIGKILL')
@@ -158,6 +135,6 @@ describe('a full disk', () => {
     await second.exit
     free()
     const next = await serve({ env: { DATA_DIR } })
-    expect(await asking(next.url).total()).toBe(stored)
+    expect(await remote(next.url).total()).toBe(stored)
   })
 })

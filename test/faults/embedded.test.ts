@@ -1,32 +1,19 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { describe, expect, onTestFinished, type TestContext, test, vi } from 'vitest'
 import { Overloaded } from '../../src/database/errors.ts'
 import { openDatabase } from '../../src/database/open.ts'
-import { ownFolder } from '../support/api.ts'
-import { library } from '../support/http.ts'
+import { remote } from '../support/http.ts'
+import { dataFolder, temporaryFolder } from '../support/places.ts'
 import { run, serve, start } from '../support/program.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
-
-async function dataFolder(): Promise<string> {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  return settings.folder
-}
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  return folder
-}
 
 /** An open database, and the lines that it reports. */
 async function open(folder: string) {
@@ -35,17 +22,6 @@ async function open(folder: string) {
   const database = await openDatabase({ kind: 'embedded', folder }, undefined, report)
   onTestFinished(() => database.close())
   return { ...database, lines }
-}
-
-const post = (url: string) =>
-  fetch(`${url}/api/v2/housing`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(library),
-  })
-const total = async (url: string) => {
-  const answer = await fetch(`${url}/api/v2/housing?count=exact&limit=1`)
-  return ((await answer.json()) as { total: number }).total
 }
 
 describe('two network namespaces, as of two containers, on one folder', () => {
@@ -63,14 +39,14 @@ describe('two network namespaces, as of two containers, on one folder', () => {
     needsNamespaces(context)
     const DATA_DIR = await dataFolder()
     const first = await serve({ env: { DATA_DIR } })
-    for (let i = 0; i < 20; i++) expect((await post(first.url)).status).toBe(201)
+    for (let i = 0; i < 20; i++) expect((await remote(first.url).post()).status).toBe(201)
     const second = await run({ program: inNamespace, env: { DATA_DIR } })
     expect(second).toEqual({
       code: 1,
       stdout: '',
       stderr: expect.stringContaining(`${DATA_DIR} is in use by process ${first.pid}: `),
     })
-    expect((await post(first.url)).status).toBe(201)
+    expect((await remote(first.url).post()).status).toBe(201)
     first.signal('SIGKILL')
     await first.exit
 
@@ -79,7 +55,7 @@ describe('two network namespaces, as of two containers, on one folder', () => {
     third.signal('SIGTERM')
     expect(await third.exit).toBe(0)
     const fourth = await serve({ env: { DATA_DIR } })
-    expect(await total(fourth.url)).toBe(21)
+    expect(await remote(fourth.url).total()).toBe(21)
   })
 
   test('of several that start at once, no two get it', async (context) => {
@@ -100,7 +76,7 @@ describe('two network namespaces, as of two containers, on one folder', () => {
       }
     }
     const next = await serve({ env: { DATA_DIR } })
-    expect((await post(next.url)).status).toBe(201)
+    expect((await remote(next.url).post()).status).toBe(201)
   })
 })
 
@@ -137,7 +113,7 @@ describe('the port opens first, the folder after:', () => {
     first.signal('SIGTERM')
     expect(await first.exit).toBe(0)
     const second = await serve({ env: { DATA_DIR } })
-    expect((await post(second.url)).status).toBe(201)
+    expect((await remote(second.url).post()).status).toBe(201)
     expect(await readdir(DATA_DIR)).not.toContainEqual(expect.stringContaining('aside'))
   })
 })
@@ -197,9 +173,7 @@ describe('many statements at once', () => {
   test('leave the event loop its turns: a probe does not wait for all of them', async () => {
     const DATA_DIR = await dataFolder()
     const { url } = await serve({ env: { DATA_DIR } })
-    const operations = Array.from({ length: 500 }, () => ({ op: 'create', house: library }))
-    const headers = { 'content-type': 'application/json' }
-    await fetch(`${url}/api/v2/housing/batch`, { method: 'POST', headers, body: JSON.stringify({ operations }) })
+    await remote(url).batch(500)
     const ended: string[] = []
     const ask = async (path: string) => {
       expect((await fetch(url + path)).status).toBe(200)

@@ -2,18 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { ownDatabase, ownFolder } from '../support/api.ts'
+import { library, remote } from '../support/http.ts'
+import { dataFolder, onServer } from '../support/places.ts'
 import { freePort } from '../support/postgres.ts'
 import { serve, start } from '../support/program.ts'
 import { startProxy } from '../support/proxy.ts'
 
-const folder = async () => {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  return settings.folder
-}
 const get = (url: string, count: number) =>
   `GET ${url} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(count - 1) +
   `GET ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`
@@ -34,7 +29,7 @@ test.each([
   const PORT = String(await freePort())
   const program: [string, ...string[]] = ['sh', '-c', `exec ${process.execPath} dist/main.js ${where}`]
   if (where.startsWith('|')) program[2] = `${process.execPath} dist/main.js ${where}; sleep 60`
-  const { output } = start({ program, group: true, env: { PORT, DATA_DIR: await folder() } })
+  const { output } = start({ program, group: true, env: { PORT, DATA_DIR: await dataFolder() } })
   const isReady = () =>
     fetch(`http://localhost:${PORT}/readyz`).then(
       ({ status }) => status === 200,
@@ -49,7 +44,7 @@ test.each([
 test('a slow reader of the log costs lines, which are counted, and neither time nor memory', async () => {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, ['dist/main.js'], {
-    env: { PATH, HOME, PORT: '0', DATA_DIR: await folder() },
+    env: { PATH, HOME, PORT: '0', DATA_DIR: await dataFolder() },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
@@ -78,9 +73,8 @@ test('a slow reader of the log costs lines, which are counted, and neither time 
 })
 
 test('an outage is one line a second without a stack, and every failure is counted', async () => {
-  const { url, drop } = await ownDatabase()
-  onTestFinished(drop)
-  const target = new URL(url)
+  const { env } = await onServer()
+  const target = new URL(env.DATABASE_URL)
   const proxy = await startProxy(Number(target.port))
   onTestFinished(() => proxy.close())
   target.port = String(proxy.port)
@@ -105,25 +99,13 @@ test('an outage is one line a second without a stack, and every failure is count
 })
 
 test('an unexpected error keeps its stack, and shows no rows', async () => {
-  const { url, drop } = await ownDatabase()
-  onTestFinished(drop)
-  const program = await serve({ env: { DATABASE_URL: url } })
-  const client = new pg.Client(url)
-  await client.connect()
-  await client.query(`create function public.surprise() returns trigger language plpgsql as $$ begin
+  const { env, query } = await onServer()
+  const program = await serve({ env })
+  await query(`create function public.surprise() returns trigger language plpgsql as $$ begin
       raise exception 'surprise' using errcode = 'ZZ999', detail = 'the row of Main Street', hint = 'Main Street';
     end $$;
     create trigger surprise before insert on housing.housing for each row execute function public.surprise()`)
-  await client.end()
-  const body = JSON.stringify({
-    address: '1',
-    street: 'Main Street',
-    city: 'x',
-    postal_code: 'V8V 1A1',
-    housing_type: 'SFD',
-  })
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${program.url}/api/v2/housing`, { method: 'POST', headers, body })
+  const answer = await remote(program.url).post({ ...library, street: 'Main Street' })
   expect(answer.status).toBe(500)
   await program.says(/"level":"error".*\n/)
   const line = program.lines().find(({ level }) => level === 'error')
@@ -133,11 +115,9 @@ test('an unexpected error keeps its stack, and shows no rows', async () => {
 })
 
 test('a process that stood still blames that, and not the database', async () => {
-  const { url, drop } = await ownDatabase()
-  onTestFinished(drop)
-  const program = await serve({ env: { DATABASE_URL: url } })
-  const client = new pg.Client(url)
-  await client.connect()
+  const { env, connect } = await onServer()
+  const program = await serve({ env })
+  const client = await connect()
   await client.query('begin; lock table housing.housing')
   const answer = fetch(`${program.url}/api/v2/housing`)
   await expect
@@ -145,7 +125,6 @@ test('a process that stood still blames that, and not the database', async () =>
     .toBe(1)
   program.signal('SIGSTOP')
   await client.query('rollback')
-  await client.end()
   await sleep(8000) // longer than any deadline of a statement
   program.signal('SIGCONT')
   await answer

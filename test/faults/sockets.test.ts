@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
-import { ownFolder } from '../support/api.ts'
+import { expect, test } from 'vitest'
+import { remote } from '../support/http.ts'
+import { embedded } from '../support/places.ts'
 import { serve } from '../support/program.ts'
 
 const house = (city: string) =>
@@ -32,22 +33,11 @@ async function converse(port: number, first: string, until: string, rest: string
 }
 
 const statusesOf = (answers: string) => [...answers.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status))
-/** The real program on an empty database. */
-async function serveAnew() {
-  const { settings, drop } = await ownFolder()
-  onTestFinished(drop)
-  return serve({ env: { DATA_DIR: settings.folder } })
-}
+const itemsOf = async ({ url }: { url: string }): Promise<unknown[]> => (await remote(url).list()).body.items
 
-const itemsOf = async ({ url }: { url: string }) => {
-  const { items } = (await (await fetch(`${url}/api/v2/housing`)).json()) as { items: unknown[] }
-  return items
-}
-const portOf = ({ url }: { url: string }) => Number(new URL(url).port)
-
-test('a refused request is never carried out, whatever arrives after the answer', async () => {
-  const program = await serveAnew()
-  const port = portOf(program)
+test('a rejected request is never carried out, whatever arrives after the answer', async () => {
+  const program = await serve(await embedded())
+  const { port } = program
   const late: [what: string, statuses: number[], first: string, rest: string][] = [
     ['half a body', [408], post('a').slice(0, -20), post('a').slice(-20)],
     ['half the headers', [408], post('b').slice(0, 60), post('b').slice(60)],
@@ -84,9 +74,9 @@ test('a refused request is never carried out, whatever arrives after the answer'
   expect(await itemsOf(program)).toEqual([])
 })
 
-test('what was begun before the refusal is answered first, and everything is answered once', async () => {
-  const program = await serveAnew()
-  const port = portOf(program)
+test('what was begun before the rejection is answered first, and everything is answered once', async () => {
+  const program = await serve(await embedded())
+  const { port } = program
   expect(statusesOf(await converse(port, `${post('a')}hello\r\n\r\n`, ' 400 ', post('b')))).toEqual([201, 400])
   // Their bodies never arrive, and nobody waits for them.
   const remove = 'DELETE /api/v2/housing/1 HTTP/1.1\r\nHost: localhost\r\nIf-Match: *\r\nContent-Length: 5\r\n\r\n'
@@ -98,8 +88,8 @@ test('what was begun before the refusal is answered first, and everything is ans
 })
 
 test('pipelined requests begin one at a time, and others are answered meanwhile', async () => {
-  const program = await serveAnew()
-  const socket = connect(portOf(program), '127.0.0.1').setEncoding('latin1')
+  const program = await serve(await embedded())
+  const socket = connect(program.port, '127.0.0.1').setEncoding('latin1')
   const pairs = 20
   const count = process.env.FAULTS === 'long' ? 100_000 : 20_000
   for (let i = 0; i < pairs; i++) socket.write(post(`${i}`) + get.replace('/livez', '/api/v2/housing?count=exact'))

@@ -98,7 +98,7 @@ async function through(proxy: ProxyServer) {
   const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const program = await serve({ env: { DATA_DIR: join(folder, 'data'), TRUST_PROXY: '127.0.0.1' } })
-  const url = await startProxy(proxy, Number(new URL(program.url).port))
+  const url = await startProxy(proxy, program.port)
   const send = (method: string, path: string, body?: object, headers: Record<string, string> = {}) =>
     fetch(url + path, {
       method,

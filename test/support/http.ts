@@ -34,6 +34,33 @@ export function client(app: FastifyInstance) {
   }
 }
 
+/** Sends requests over the network to the API at this URL, as `client` does without one. */
+export function remote(url: string) {
+  const send = async (method: string, path: string, body?: unknown, headers: Headers = {}) => {
+    const answer = await fetch(url + path, {
+      method,
+      signal: AbortSignal.timeout(60_000),
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+  const create = { op: 'create', house: library }
+  return {
+    send,
+    get: (path: string) => send('GET', path),
+    list: (query = '') => send('GET', `/api/v2/housing${query}`),
+    total: async (): Promise<number> => (await send('GET', '/api/v2/housing?count=exact&limit=1')).body.total,
+    post: (house: object = library) => send('POST', '/api/v2/housing', house),
+    patch: (change: object, id = 1) => send('PATCH', `/api/v2/housing/${id}`, change, { 'if-match': '*' }),
+    /** Adds so many houses at once. */
+    batch: (count: number) => send('POST', '/api/v2/housing/batch', { operations: Array(count).fill(create) }),
+    ready: async () => (await send('GET', '/readyz')).status,
+    alive: async () => (await send('GET', '/livez')).status,
+  }
+}
+
 type Answer = Awaited<ReturnType<ReturnType<typeof client>['send']>>
 
 /** Expects a problem document with that status and code, and with errors at exactly those places. */

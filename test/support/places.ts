@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
 import { ownDatabase, ownFolder } from './api.ts'
@@ -21,8 +24,18 @@ export async function onServer() {
 }
 
 /** Settings for a migrated embedded database; it is removed at the end of the test. */
-export async function embedded() {
+export const embedded = async () => ({ env: { DATA_DIR: await dataFolder() } })
+
+/** The folder of a migrated embedded database; it is removed at the end of the test. */
+export async function dataFolder(): Promise<string> {
   const { settings, drop } = await ownFolder()
   onTestFinished(drop)
-  return { env: { DATA_DIR: settings.folder }, folder: settings.folder }
+  return settings.folder
+}
+
+/** An empty folder; it is removed at the end of the test. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sample-api-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  return folder
 }

@@ -78,7 +78,8 @@ export async function serve(options: Options & { until?: 'ready' | 'listening' }
   const program = start(options)
   const line = await program.says(/listens on http:\/\/\S+(?=;)/)
   if (options.until !== 'listening') await program.says('Ready: ')
-  return { ...program, url: line.slice('listens on '.length) }
+  const url = line.slice('listens on '.length)
+  return { ...program, url, port: Number(new URL(url).port) }
 }
 
 /** Runs the program until it exits. */
