@@ -45,6 +45,7 @@ test('every file that the documents name exists', () => {
     'CHANGELOG',
     'docs/containers',
     'docs/moving-from-python',
+    'docs/operating',
   ]
   for (const paper of papers.map((name) => `${name}.md`)) {
     const text = readFileSync(`${root}/${paper}`, 'utf8')

@@ -4,17 +4,14 @@ import type { Code } from './problem-kinds.ts'
 /** A kind of problem, and the sentence for this one. */
 type Failure = [kind: Code, detail: string]
 
-const busy: Failure = ['unavailable', 'The database is busy; nothing was changed. Try again soon.']
-const impossible: Failure = [
-  'unavailable',
-  'The database cannot do this at the moment; nothing was changed. Try again soon.',
-]
-const lost: Failure = ['unavailable', 'The connection to the database was lost. Try again soon.']
-const refused: Failure = ['unavailable', 'The database cannot be reached at the moment. Try again soon.']
-const conflicting: Failure = [
-  'unavailable',
-  'Concurrent changes kept conflicting; nothing was changed. Try again soon.',
-]
+const unavailable = (what: string): Failure => ['unavailable', `${what}. Try again soon.`]
+
+const busy = unavailable('The database is busy; nothing was changed')
+const impossible = unavailable('The database cannot do this at the moment; nothing was changed')
+const lost = unavailable('The connection to the database was lost')
+const refused = unavailable('The database cannot be reached at the moment')
+const conflicting = unavailable('Concurrent changes kept conflicting; nothing was changed')
+const overloaded = unavailable('Too many requests are waiting for the database')
 const late: Failure = ['timeout', 'The database took too long; nothing was changed.']
 const unknown: Failure = [
   'outcome-unknown',
@@ -37,7 +34,7 @@ const conflict = (error: SqlError): Failure => [
   'conflict',
   `The database rejects this, because it conflicts with other data${named(error)}.`,
 ]
-/** A row that others refer to cannot be deleted; a row cannot refer to one that is not there. */
+/** A row that others refer to cannot be deleted; a row cannot refer to one that does not exist. */
 const reference = (error: SqlError, method: string): Failure =>
   method === 'DELETE' ? conflict(error) : rejected(error)
 
@@ -45,7 +42,7 @@ const rejected = (error: SqlError): Failure => [
   'rejected',
   `The database rejects a value${named(error)}. Ask its operator for the rule.`,
 ]
-/** The sentence of a trigger is meant for people. */
+/** The message of a trigger is written for people, so it is passed on. */
 const raised = ({ message }: SqlError): Failure => ['rejected', `The database rejects this: ${oneLine(message)}.`]
 
 /** What a constraint or column is called in the database, where Postgres says it. */
@@ -129,8 +126,7 @@ export function failureOf(error: unknown, method: string): Failure | undefined {
   const isWrite = method !== 'GET' && method !== 'HEAD'
   if (error instanceof Unreachable) return refused
   if (error instanceof NotDone) return error.timedOut ? late : impossible
-  if (error instanceof Overloaded)
-    return ['unavailable', 'Too many requests are waiting for the database. Try again soon.']
+  if (error instanceof Overloaded) return overloaded
   if (error instanceof ConnectionLost) {
     if (isWrite) return unknown
     return error.timedOut ? ['timeout', 'The database did not answer in time.'] : lost

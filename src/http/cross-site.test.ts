@@ -89,7 +89,7 @@ describe('a change that a browser marks as sent by another site', () => {
     for (const mark of crossSite) expect((await open.post(v2, library, { host, ...mark })).statusCode).toBe(201)
   })
 
-  test('is judged by what the proxy says that clients see, if the proxy is trusted', async () => {
+  test('is compared with the address that clients use, if a trusted proxy names it', async () => {
     const behind = client(await apiOver(database, { trustProxy: ['127.0.0.1'] }))
     const proxied = { host: '10.0.0.7:3000', 'x-forwarded-host': 'api.example', 'x-forwarded-proto': 'https' }
     const send = (api: typeof behind, origin: string) => api.post(v2, library, { ...proxied, origin })
@@ -107,7 +107,7 @@ describe('the log', () => {
     warnings.length = 0
     return client(await apiOver(noDatabase, { log, origins }))
   }
-  const told = (origin: string) =>
+  const warningOf = (origin: string) =>
     `The origin ${origin} is not in ORIGINS: its pages can neither read answers nor change anything.`
   afterEach(() => void vi.useRealTimers())
 
@@ -116,9 +116,9 @@ describe('the log', () => {
       const api = await fresh(origins)
       const preflight = { origin: 'https://x.example', 'access-control-request-method': 'POST' }
       for (let i = 0; i < 3; i++) await api.send(method, '/', undefined, preflight)
-      expect(warnings).toEqual([told('https://x.example')])
+      expect(warnings).toEqual([warningOf('https://x.example')])
       await api.send(method, '/', undefined, { origin: 'null' })
-      expect(warnings).toEqual([told('https://x.example'), told('null')])
+      expect(warnings).toEqual([warningOf('https://x.example'), warningOf('null')])
     }
   })
 
@@ -147,6 +147,6 @@ describe('the log', () => {
     expect(warnings).toHaveLength(100)
     const other = await fresh()
     await other.get('/', { origin: `a"\u001b[31m\u009b\n{}${'x'.repeat(1000)}` })
-    expect(warnings).toEqual([told(`a"?[31m??{}${'x'.repeat(189)}`)])
+    expect(warnings).toEqual([warningOf(`a"?[31m??{}${'x'.repeat(189)}`)])
   })
 })
