@@ -78,7 +78,7 @@ test('each schema has a form that generators of clients can name and type', () =
     expect(schemas, 'Go names the constructor of X so').not.toHaveProperty(`New${name}`)
 })
 
-test('what a page lists has a name, the same as where it stands alone', () => {
+test('the items of a page have the same name as the shape of a single one', () => {
   const pages = Object.entries(schemas).filter(([, { properties }]) => properties?.items && properties.next)
   expect(pages.map(([name]) => name)).toEqual(['HousingPage', 'HousingVersionPage', 'HousingTypeList'])
   for (const [name, { properties }] of pages) {

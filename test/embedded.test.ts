@@ -127,7 +127,7 @@ describe('a first start', () => {
     expect(await (await fetch(`${third.url}/api/v2/housing`)).json()).toMatchObject({ items: [{ id: 1 }] })
   })
 
-  test('removes what an interrupted one left, in which there is nothing of anybody', async () => {
+  test('removes what an interrupted one left, which contains no data', async () => {
     const folder = await skeleton()
     await unready(folder)
     await writeFile(join(folder, 'postgres/unfinished'), '')

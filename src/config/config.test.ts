@@ -422,7 +422,7 @@ describe('a secret with blanks or newlines at its ends', () => {
     ])
   })
 
-  test('is no URL', () => {
+  test('is not valid in a URL', () => {
     for (const url of ['postgres://u:p@h/d\n', 'postgres://u:p@h\r\n', 'postgres://h/d?sslmode=require\n'])
       expect(problems({ DATABASE_URL: url })).toEqual(['DATABASE_URL ends with a newline: remove it.'])
     expect(problems({ DATABASE_URL: ' postgres://h' })).toEqual(['DATABASE_URL begins with a blank: remove it.'])

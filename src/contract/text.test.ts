@@ -5,7 +5,7 @@ import { isVisible, Text } from './text.ts'
 const { pattern } = Text('Any', 'x') as unknown as { pattern: string }
 const isText = checker(Text('Any', 'x'))
 
-test('no character that shows nothing is a text by itself, and any other is', () => {
+test('a text needs a visible character, and any one is enough', () => {
   const nothing = /[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cf}\u2800\p{Cc}\p{Cs}]/u
   for (let point = 0; point <= 0x10ffff; point++) {
     const character = String.fromCodePoint(point)
@@ -13,7 +13,7 @@ test('no character that shows nothing is a text by itself, and any other is', ()
   }
 })
 
-test('the pattern means the same to regular expressions that know UTF-16 alone', () => {
+test('the pattern means the same to regular expressions that know only UTF-16', () => {
   const [unicode, plain] = [new RegExp(pattern, 'u'), new RegExp(pattern)]
   for (let point = 0; point <= 0xffff; point++)
     for (const text of [String.fromCharCode(point), `\u3000${String.fromCharCode(point)} `])

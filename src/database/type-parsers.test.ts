@@ -21,7 +21,7 @@ test.each([
   expect(typeParsers.getTypeParser(pg.types.builtins.TIMESTAMPTZ, 'text')(text)).toBe(rfc3339)
 })
 
-test('a value that cannot be read is told apart from a lost connection', () => {
+test('a value that cannot be read does not count as a lost connection', () => {
   const parse = typeParsers.getTypeParser(pg.types.builtins.JSON, 'text')
   expect(parse('{"a":1}')).toEqual({ a: 1 })
   expect(() => parse('{')).toThrow(UnreadableValue)

@@ -35,7 +35,7 @@ test('a repeated member is found wherever it is, and however it is escaped', () 
   )
 })
 
-test('depth and items are counted to the last that is allowed', () => {
+test('depth and items are allowed up to the exact limit', () => {
   expect(failure(`${'['.repeat(32)}${']'.repeat(32)}`)).toBe('')
   expect(failure('{"a":'.repeat(33))).toMatch(/32 levels/)
   expect(failure(`[${'0,'.repeat(4)}0]`, 5)).toBe('')

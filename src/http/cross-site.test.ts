@@ -54,7 +54,7 @@ const ours: Mark[] = [
 ]
 
 describe('a change that a browser marks as sent by another site', () => {
-  test.each(crossSite)('%j is refused, in each version and whatever the method', async (mark) => {
+  test.each(crossSite)('%j is rejected, in each version and whatever the method', async (mark) => {
     const headers = { host, ...mark }
     expectProblem(await api.post(v2, library, headers), 403, 'cross-site-request')
     const refused = await api.send('POST', v1, JSON.stringify(v1House), { ...headers, 'content-type': '' })
@@ -70,12 +70,12 @@ describe('a change that a browser marks as sent by another site', () => {
       expect((await api.send(method, v2, undefined, { host, ...mark })).statusCode).toBeLessThan(300)
   })
 
-  test.each(ours)('%j is none', async (mark) => {
+  test.each(ours)('%j is not a mark of another site', async (mark) => {
     expect((await api.post(v2, library, { host, ...mark })).statusCode).toBe(201)
     expect((await api.post(v1, v1House, { host, ...mark })).statusCode).toBe(200)
   })
 
-  test('a default port may be written or not', async () => {
+  test('an origin may name the default port or omit it', async () => {
     const send = (host: string, origin: string) => api.post(v2, library, { host, origin })
     for (const host of ['api.example', 'api.example:443', 'API.example'])
       expect((await send(host, 'https://api.example')).statusCode).toBe(201)
@@ -84,7 +84,7 @@ describe('a change that a browser marks as sent by another site', () => {
     expect((await send('1.2.3.4.5', 'https://api.example')).statusCode).toBe(403)
   })
 
-  test('is nobody if every origin is allowed', async () => {
+  test('is carried out if every origin is allowed', async () => {
     const open = client(await apiOver(database, { origins: '*' }))
     for (const mark of crossSite) expect((await open.post(v2, library, { host, ...mark })).statusCode).toBe(201)
   })
@@ -111,7 +111,7 @@ describe('the log', () => {
     `The origin ${origin} is not in ORIGINS: its pages can neither read answers nor change anything.`
   afterEach(() => void vi.useRealTimers())
 
-  test.each(['OPTIONS', 'GET', 'POST'] as const)('says once that an origin is refused, at %s', async (method) => {
+  test.each(['OPTIONS', 'GET', 'POST'] as const)('says once that an origin is rejected, at %s', async (method) => {
     for (const origins of [[], [allowed]]) {
       const api = await fresh(origins)
       const preflight = { origin: 'https://x.example', 'access-control-request-method': 'POST' }
@@ -141,7 +141,7 @@ describe('the log', () => {
     expect(warnings).toEqual([])
   })
 
-  test('is not filled by origins that somebody makes up, and none of them forges a line', async () => {
+  test('is neither flooded nor forged by invented origins', async () => {
     const api = await fresh()
     for (let i = 0; i < 300; i++) await api.get('/', { origin: `https://${i}.example` })
     expect(warnings).toHaveLength(100)

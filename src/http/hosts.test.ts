@@ -42,7 +42,7 @@ describe('the names that a service answers to', async () => {
     '10.0.0.1',
     '[::2]',
     '127.0.0.2',
-  ])('%s is not: 421', async (host) => {
+  ])('%s is not, and gets a 421', async (host) => {
     const answer = await get(byDefault, host)
     expect([status(answer), codeOf(answer)]).toEqual([421, 'misdirected-request'])
     expect(status(await get(any, host))).toBe(404)
@@ -64,7 +64,7 @@ describe('the names that a service answers to', async () => {
     expect(status(await get(given, host))).toBe(expected)
   })
 
-  test('an absolute target is for its own authority, whatever Host says', async () => {
+  test('the host of an absolute target counts, whatever Host says', async () => {
     const path = '/api/v2/housing-types/0'
     expect(status(await get(byDefault, 'rebind.example', `http://localhost:3000${path}`))).toBe(404)
     for (const target of [`http://rebind.example${path}`, `HTTPS://rebind.example:80${path}`, 'http://rebind.example'])
@@ -85,13 +85,13 @@ describe('the names that a service answers to', async () => {
     ['/healthz', 503],
     ['/%6civez', 200],
     ['/livez?x', 200],
-  ])('another name gets at %s a %i: only probes are asked by any', async (target, expected) => {
+  ])('with another name %s answers %i: only probes answer to any name', async (target, expected) => {
     const answer = await get(byDefault, 'rebind.example', target)
     expect(status(answer)).toBe(expected)
     if (expected === 421) expect(answer).toContain('The service does not answer to the name rebind.example.')
   })
 
-  test('nothing is changed for another name, nor for a page that calls itself the same', async () => {
+  test('nothing is changed under another name, even for a page with that name as its origin', async () => {
     const head =
       'Host: rebind.example\r\nOrigin: http://rebind.example\r\nSec-Fetch-Site: same-origin\r\nConnection: close'
     for (const path of ['/api/v1/housing/', '/api/v2/housing'])
@@ -101,7 +101,7 @@ describe('the names that a service answers to', async () => {
   })
 })
 
-describe('a Host that is not one', async () => {
+describe('a malformed Host', async () => {
   const port = await portOf('*')
 
   test.each([
@@ -143,11 +143,11 @@ describe('a Host that is not one', async () => {
     '1.2.3.4.5',
     '[::ffff:127.0.0.1]',
     'xn--bcher-kva.example',
-  ])('%j is one', async (host) => {
+  ])('%j is well-formed', async (host) => {
     expect(status(await get(port, host, '/'))).toBe(200)
   })
 
-  test('must be there once in HTTP/1.1; HTTP/1.0 has none', async () => {
+  test('HTTP/1.1 must have Host exactly once, HTTP/1.0 need not have it', async () => {
     const send = (version: string, ...hosts: string[]) =>
       exchange(port, [`GET / HTTP/${version}`, ...hosts, 'Connection: close', '', ''].join('\r\n'))
     expect(status(await send('1.1'))).toBe(400)

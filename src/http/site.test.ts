@@ -57,7 +57,7 @@ describe('the headers X-Forwarded-*', async () => {
     'http://a',
     '[::x]',
     ', a.example',
-  ])('as a host do not count if it is %j', async (host) => {
+  ])('are ignored if the host is %j', async (host) => {
     expect(await redirect({ 'x-forwarded-host': host })).toBe(own)
   })
 
@@ -82,13 +82,13 @@ describe('the headers X-Forwarded-*', async () => {
     '/é',
     '/',
     '',
-  ])('as a prefix do not count if it is %j', async (prefix) => {
+  ])('are ignored if the prefix is %j', async (prefix) => {
     expect(await redirect({ 'x-forwarded-prefix': prefix })).toBe(own)
     const problem = (await trusting.inject({ url: '/api/v2/x', headers: { 'x-forwarded-prefix': prefix } })).json()
     expect(problem).toMatchObject({ type: '/problems/not-found', instance: '/api/v2/x' })
   })
 
-  test('of several proxies the one nearest to the client counts', async () => {
+  test('in a list from several proxies, the first item counts', async () => {
     const headers = {
       'x-forwarded-proto': 'HTTPS, http',
       'x-forwarded-host': 'api.example:8443 , 10.0.0.1',
@@ -151,7 +151,7 @@ describe('below a prefix', async () => {
     expect(await locationOf('/api/v1/housing?a')).toBe(`http://localhost:80${prefix}/api/v1/housing/?a`)
   })
 
-  test('the documentation loads its files and the contract there, and tries that server', async () => {
+  test('the documentation loads its files and the contract from there, and sends requests there', async () => {
     for (const path of ['/docs', '/docs/']) {
       const page = (await api.get(path, proxied)).body
       const files = [...page.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, file]) => file as string)

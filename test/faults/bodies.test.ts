@@ -21,7 +21,7 @@ const create = { op: 'create', house: library }
 const thousand = (house: object = library) => JSON.stringify({ operations: Array(1000).fill({ op: 'create', house }) })
 const MiB = 1024 * 1024
 
-test('no body kills the process, and others are answered meanwhile', async () => {
+test('no body ends the process, and other requests are answered meanwhile', async () => {
   const program = await serveSmall()
   const bombs = (size: number) => [
     filled('{"operations":[', '{},', '{}]}', size),

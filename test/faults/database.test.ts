@@ -70,7 +70,7 @@ describe('what the database, the role or the environment sets does not change an
     await storesAndReads(await onDatabase(undefined, variables))
   })
 
-  test('functions of others with the names of those of Postgres', async () => {
+  test('functions in another schema with the names of those of Postgres', async () => {
     const { query, ...program } = await onDatabase(
       () => `
         create function public.lower(varchar) returns text language plpgsql immutable as $$

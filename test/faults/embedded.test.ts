@@ -147,7 +147,7 @@ describe('a folder that cannot be made ends the start with a sentence:', () => {
     })
   })
 
-  test('and neither does a blank database that cannot be read blame the folder', async () => {
+  test('a blank database that cannot be read is named, and not the folder', async () => {
     const root = fileURLToPath(new URL('../..', import.meta.url))
     const copy = await temporaryFolder()
     for (const name of ['dist', 'db', 'package.json', 'openapi.json'])
@@ -170,7 +170,7 @@ describe('a folder that cannot be made ends the start with a sentence:', () => {
 })
 
 describe('many statements at once', () => {
-  test('leave the event loop its turns: a probe does not wait for all of them', async () => {
+  test('let the event loop run: a probe does not wait for all of them', async () => {
     const DATA_DIR = await dataFolder()
     const { url } = await serve({ env: { DATA_DIR } })
     await remote(url).batch(500)
@@ -186,7 +186,7 @@ describe('many statements at once', () => {
     expect(ended.indexOf('/livez')).toBeLessThan(60)
   })
 
-  test('wait for the connection a bounded time, and are answered again afterwards', async () => {
+  test('wait only so long for the connection, and are answered again afterwards', async () => {
     const { db } = await open(await dataFolder())
     await db.transaction().execute(async () => {
       await expect(sql`select 1`.execute(db)).rejects.toThrow(Overloaded)

@@ -23,9 +23,9 @@ async function flood(port: number, count: number): Promise<number> {
 }
 
 test.each([
-  ['the reader of its log has left', '| head -n 1'],
+  ['the reader of its log has gone away', '| head -n 1'],
   ['the disk of its log is full', '> /dev/full'],
-])('the program goes on where %s', async (_what, where) => {
+])('the program keeps running if %s', async (_what, where) => {
   const PORT = String(await freePort())
   const program: [string, ...string[]] = ['sh', '-c', `exec ${process.execPath} dist/main.js ${where}`]
   if (where.startsWith('|')) program[2] = `${process.execPath} dist/main.js ${where}; sleep 60`
@@ -114,7 +114,7 @@ test('an unexpected error keeps its stack, and shows no rows', async () => {
   expect(JSON.stringify(line)).not.toContain('Main Street')
 })
 
-test('a process that stood still blames that, and not the database', async () => {
+test('after a stall of the process the log blames the stall, not the database', async () => {
   const { env, connect } = await onServer()
   const program = await serve({ env })
   const client = await connect()

@@ -90,7 +90,7 @@ test('an invalid body is reported with the index of its first invalid operation'
   expect((await batch([])).json()).not.toHaveProperty('index')
 })
 
-test('a body that is wrong all over is rejected with the first hundred errors', async () => {
+test('a body with very many errors is rejected with the first hundred', async () => {
   const wrong = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`m${i}`, 0]))
   const answer = await batch(Array(1000).fill({ op: 'create', house: wrong }))
   expect(answer.statusCode).toBe(422)
@@ -101,7 +101,7 @@ test('a body that is wrong all over is rejected with the first hundred errors', 
   expect(Number(/ And at least (\d+) more\.$/.exec(detail)?.[1])).toBeLessThan(140)
 })
 
-test('the first operation that is too many ends the reading, even if what follows is not JSON', async () => {
+test('reading ends at the first operation beyond the limit, even if what follows is not JSON', async () => {
   for (const operation of ['{}', '[]', '0', '""', JSON.stringify(create)]) {
     const answer = await api.post('/api/v2/housing/batch', `{"operations":[${`${operation},`.repeat(1000)}nonsense`)
     expectProblem(answer, 422, 'invalid-body', ['/operations'])
