@@ -34,7 +34,7 @@ const changed = { 412: 'The precondition does not hold.' }
 /** The code list of housing types: few, seldom changed, and answered from memory. */
 export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { types }) => {
   declareResource(app, {
-    tag: { name: 'Housing types', description: 'The kinds of homes.' },
+    tag: { name: 'Housing Types', description: 'The kinds of homes.' },
     shapes: [HousingType, HousingTypeList, HousingTypeInput],
     kinds: housingTypeKinds,
   })

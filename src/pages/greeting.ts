@@ -4,7 +4,6 @@ import { plainJson } from '../http/representation.ts'
 
 /** `GET /`, as the Python version answers it. */
 export const greeting: FastifyPluginAsync = async (app) => {
-  app.declared.tags.push({ name: 'Service', description: 'The service itself.' })
   app.get(
     '/',
     {
@@ -13,7 +12,6 @@ export const greeting: FastifyPluginAsync = async (app) => {
         operationId: 'root__get',
         summary: 'Root',
         description: 'The name of the service, as version 1 greets. `/livez` and `/readyz` say how it is.',
-        tags: ['Service'],
         response: {
           200: Type.Object({ message: Type.String({ examples: ['Sample API'] }) }),
           500: Type.Object({ detail: Type.String() }, { description: 'The server failed. The error is logged.' }),

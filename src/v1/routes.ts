@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { declareResource, ref } from '../contract/contract.ts'
+import { ref } from '../contract/contract.ts'
 import { Problem } from '../contract/problems.ts'
 import { onViolation } from '../database/errors.ts'
 import type { Database } from '../database/tables.ts'
@@ -34,10 +34,7 @@ const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFail
  * hold.
  */
 export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
-  declareResource(app, {
-    tag: { name: 'Version 1', description: 'The contract of the Python version, frozen.' },
-    shapes: [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure],
-  })
+  for (const shape of [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure]) app.addSchema(shape)
   app.setValidatorCompiler(() => () => true)
   acceptJsonAsVersion1(app)
   app.addHook('onRoute', (route) => {
@@ -49,6 +46,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     '/housing_type/',
     {
       schema: {
+        tags: ['Housing Types'],
         operationId: 'get_all_housing_types_api_v1_housing_type__get',
         summary: 'Get All Housing Types',
         description: 'All types, in the order of their ids.',
@@ -66,6 +64,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     `/housing_type/:code${anything}`,
     {
       schema: {
+        tags: ['Housing Types'],
         operationId: 'get_housing_type_code_api_v1_housing_type__code__get',
         summary: 'Get Housing Type Code',
         description: 'One type, by its code.',
@@ -85,6 +84,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     `/housing/:postal_code${anything}`,
     {
       schema: {
+        tags: ['Housing'],
         operationId: 'get_housing_in_postal_code_api_v1_housing__postal_code__get',
         summary: 'Get Housing In Postal Code',
         description: 'The houses of a postal code, spelled as it is stored. A 404 if there are none.',
@@ -109,6 +109,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
     '/housing/',
     {
       schema: {
+        tags: ['Housing'],
         operationId: 'create_house_api_v1_housing__post',
         summary: 'Create House',
         description: 'Adds a house. It names its type by the id.',

@@ -709,7 +709,7 @@ test('the contract has the operations of the predecessor, with their parameters 
     [
       'get /api/v1/housing_type/',
       'get_all_housing_types_api_v1_housing_type__get',
-      'Version 1',
+      'Housing Types',
       'Get All Housing Types',
       paging,
       ['200', '422'],
@@ -717,7 +717,7 @@ test('the contract has the operations of the predecessor, with their parameters 
     [
       'get /api/v1/housing_type/{code}',
       'get_housing_type_code_api_v1_housing_type__code__get',
-      'Version 1',
+      'Housing Types',
       'Get Housing Type Code',
       [path('code')],
       ['200', '422'],
@@ -725,13 +725,13 @@ test('the contract has the operations of the predecessor, with their parameters 
     [
       'get /api/v1/housing/{postal_code}',
       'get_housing_in_postal_code_api_v1_housing__postal_code__get',
-      'Version 1',
+      'Housing',
       'Get Housing In Postal Code',
       expect.arrayContaining([path('postal_code'), ...paging]),
       ['200', '422'],
     ],
-    ['post /api/v1/housing/', 'create_house_api_v1_housing__post', 'Version 1', 'Create House', [], ['200', '422']],
-    ['get /', 'root__get', 'Service', 'Root', [], ['200']],
+    ['post /api/v1/housing/', 'create_house_api_v1_housing__post', 'Housing', 'Create House', [], ['200', '422']],
+    ['get /', 'root__get', '', 'Root', [], ['200']],
   ])
   const { requestBody } = paths['/api/v1/housing/'].post
   expect(requestBody).toMatchObject({
