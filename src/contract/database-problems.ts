@@ -45,6 +45,9 @@ const rejected = (error: SqlError): Failure => [
 /** The message of a trigger is written for people, so it is passed on. */
 const raised = ({ message }: SqlError): Failure => ['rejected', `The database rejects this: ${oneLine(message)}.`]
 
+/** The values of clients are checked, so it is the id, unless a function computes something else. */
+const outOfRange = (error: SqlError): Failure => (error.where === undefined ? noMoreIds : rejected(error))
+
 /** What a constraint or column is called in the database, where Postgres says it. */
 const named = ({ constraint, column }: SqlError) =>
   constraint ? ` (constraint ${constraint})` : column ? ` (column ${column})` : ''
@@ -62,7 +65,7 @@ const oneLine = (text: string) =>
  */
 const meanings: Record<string, Failure | ((error: SqlError, method: string) => Failure) | typeof bug> = {
   '03': bug, // statement not yet complete
-  '08': lost, // connection
+  '08': impossible, // connection, of a function to elsewhere
   '09': rejected, // triggered action
   '0A': impossible, // feature not supported
   '0B': bug, // invalid transaction initiation
@@ -74,7 +77,7 @@ const meanings: Record<string, Failure | ((error: SqlError, method: string) => F
   '20': rejected, // case not found
   '21': bug, // cardinality
   '22': rejected, // data
-  '22003': noMoreIds, // out of range: the values of clients are checked, so it is the id
+  '22003': outOfRange,
   '2200H': noMoreIds, // the sequence is exhausted
   '23': rejected, // integrity constraint
   '23001': conflict, // restrict

@@ -52,6 +52,8 @@ export interface SqlError extends Error {
   constraint?: string
   column?: string
   position?: string
+  /** Inside which functions it happened. */
+  where?: string
 }
 
 export const isSqlError = (error: unknown): error is SqlError => error instanceof Error && 'severity' in error
@@ -64,6 +66,10 @@ export const isPassing = (error: SqlError): boolean => /^(08|57P0|25006|53300|55
 
 /** Whether Postgres gave a transaction up in favour of others; the whole transaction may be tried again. */
 export const isGivenUp = (error: unknown): error is SqlError => isSqlError(error) && /^40(001|P01)$/.test(error.code)
+
+/** Whether a function, such as a trigger's, rejects the statement: it was rolled back, and the connection goes on. */
+export const isRaisedWithin = (error: unknown): error is SqlError =>
+  isSqlError(error) && error.severity === 'ERROR' && error.where !== undefined
 
 /** Whether the schema is not as this release expects: something is missing, has another form, or may not be used. */
 export const isOfSchema = (error: unknown): error is SqlError => isSqlError(error) && /^(42|3F)/.test(error.code)

@@ -3,8 +3,10 @@ import type { PostgresPool } from 'kysely'
 import type pg from 'pg'
 import {
   ConnectionLost,
+  isGivenUp,
   isOfSchema,
   isOfStorage,
+  isRaisedWithin,
   isSqlError,
   NotDone,
   Overloaded,
@@ -148,7 +150,9 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
     isOpen = beginning.test(text) || (isOpen && !/^commit\b/i.test(text))
     try {
       const query = { name: names?.get(text), text, values: values as unknown[] }
-      return await answer(client, query, remaining, () => new QueryTimeout(deadline))
+      const result = await answer(client, query, remaining, () => new QueryTimeout(deadline))
+      if (rejected.storage && isRefuted(rejected.storage, text, result)) rejected.storage = undefined
+      return result
     } catch (error) {
       if (isOfSchema(error)) rejected.schema = { text, values, code: error.code }
       if (isOfStorage(error)) rejected.storage = { text, values, code: error.code }
@@ -184,10 +188,20 @@ interface Fate {
   repetitions: number
 }
 
+const isRead = (text: string) => /^\s*select\b/i.test(text)
+
+const isWrite = (text: string) => !isRead(text) && /\b(insert into|update|delete from)\b/i.test(text)
+
+/** Whether this result shows that not every caller meets the fault: a write succeeded, or the same statement did. */
+const isRefuted = (fault: Statement, text: string, { rowCount }: pg.QueryResult) =>
+  text === fault.text || (isWrite(fault.text) && isWrite(text) && rowCount !== 0)
+
 const beginning = /^(begin|start transaction)\b/i
 
 function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
   if (error instanceof UnreadableValue) return { repetitions: 0 }
+  // Whatever code it chose. But a session with a standby, where the probe raises 25006, is replaced.
+  if (isRaisedWithin(error) && error.code !== '25006' && !isGivenUp(error)) return { repetitions: 0 }
   if (isOpen && error instanceof QueryTimeout) return { loss: new NotDone(error), repetitions: 0 }
   const code = isSqlError(error) ? error.code : undefined
   const isBegin = beginning.test(text) // never repeated: the statements after it must run on the same connection
@@ -197,8 +211,7 @@ function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
   if (code !== undefined && !fatal.test(code)) return { repetitions: 0 }
   if (isBegin) return { loss: new NotDone(error), repetitions: 0 }
   const loss = new ConnectionLost(error)
-  const isRead = /^\s*select\b/i.test(text)
-  return { loss, repetitions: isRead && !loss.timedOut ? 1 : 0 }
+  return { loss, repetitions: isRead(text) && !loss.timedOut ? 1 : 0 }
 }
 
 /**

@@ -167,6 +167,40 @@ describe('a schema that is not as expected', () => {
   })
 })
 
+describe('one house that a trigger of the operator rejects', () => {
+  const rejecting = (city: string, code: string) => `
+    create function public.reject() returns trigger language plpgsql as $$ begin
+      raise exception 'poisoned' using errcode = '${code}';
+    end $$;
+    create trigger reject before insert on housing.housing for each row
+      when (new.city = '${city}') execute function public.reject()`
+
+  test.each(['53100', '58P01', 'XX001', '42P01'])(
+    'with %s: the process is ready again by the next write, if not before',
+    async (code) => {
+      const { query, post, ready } = await onDatabase()
+      await query(rejecting('Nowhere', code))
+      expect((await post({ ...library, city: 'Nowhere' })).status).toBe(503)
+      expect((await post()).status).toBe(201)
+      expect(await ready()).toBe(200)
+    },
+  )
+
+  test.each(['08001', '57P01', '57P05', '0A000'])(
+    'with %s, though the connection goes on: nothing was changed, and that is said',
+    async (code) => {
+      const { query, post, list, lines } = await onDatabase()
+      await query(rejecting('Nowhere', code))
+      const answers = await Promise.all(
+        ['Nowhere', 'Victoria', 'Nowhere', 'Saanich'].map((city) => post({ ...library, city })),
+      )
+      expect(answers.map(({ status, body }) => body.code ?? status)).toEqual(['unavailable', 201, 'unavailable', 201])
+      expect((await list()).body.items).toHaveLength(2)
+      expect(lines().filter(({ level }) => level === 'error')[0].msg).toContain('503 unavailable: poisoned')
+    },
+  )
+})
+
 describe('limits of the role or the server', () => {
   test('lock_timeout: 504', async () => {
     const { connect, post, patch, ready } = await onDatabase(
