@@ -145,6 +145,19 @@ describe('a schema that is not as expected', () => {
     expect((await patch({ city: 'Saanich' })).status).toBe(200)
   })
 
+  test.each([
+    ['dropped', 'drop table housing.changes'],
+    ['without a column', 'alter table housing.changes drop column operation'],
+  ])('a table that only triggers write, %s: no write succeeds, so it is not ready', async (_what, change) => {
+    const { query, post, list, ready } = await onDatabase()
+    expect((await post()).status).toBe(201)
+    expect(await ready()).toBe(200)
+    await query(change)
+    expect(await post()).toMatchObject({ status: 503, body: { code: 'schema-mismatch' } })
+    expect((await list()).status).toBe(200)
+    expect(await ready()).toBe(503)
+  })
+
   test('a role that may only read is not ready', async () => {
     const { env, query } = await onServer()
     await run({ command: ['migrate'], env })

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { inUtc } from '../../contract/time.ts'
+import { statement } from '../../database/statement.ts'
 import type { Database } from '../../database/tables.ts'
 import { type HousingRow, idOfType } from '../queries.ts'
 import { type HousingInput, ownColumns, writableMembers } from '../schemas.ts'
@@ -18,6 +19,14 @@ const versions = (db: Database, id: number) =>
 export function houseOf({ at, by, operation, version, ...house }: VersionRow) {
   return { ...house, version: operation === 'deleted' ? version - 1 : version }
 }
+
+/** What triggers do with each change of a house. It is only planned, to see that they can, and never sent. */
+const logged = sql.raw(
+  'at, operation, housing_id, version, address, street, city, postal_code, housing_type, created_at, updated_at',
+)
+statement('log_changes', (db) =>
+  sql`insert into housing.changes (${logged}) select ${logged} from housing.changes`.compile(db),
+)
 
 /** Versions of a house, newest first; none if the house never existed. */
 export const findVersions = (db: Database, id: number, { before, limit }: { before?: number; limit: number }) =>
