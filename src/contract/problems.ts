@@ -125,9 +125,9 @@ export function asProblem(error: unknown, request: FastifyRequest): Problem {
 /** Logs an unexpected error with its stack. Failures of an outage are many, so they are throttled and have no stack. */
 function logFailure(error: unknown, { code, status }: Kind, { id, method, routeOptions, log }: FastifyRequest): void {
   const message = `${method} ${routeOptions.url ?? ''} failed with ${status} ${code}`
-  if (code === 'internal-error') return log.error({ request_id: id, err: error }, message)
   const stall = isSqlError(error) ? undefined : recentStall() // an answer of Postgres is not late
-  ;(log as Log).throttledError(code, { request_id: id, code }, `${message}: ${stall ?? reason(error)}`)
+  if (code === 'internal-error') log.error({ request_id: id, err: error }, message)
+  else (log as Log).throttledError(code, { request_id: id, code }, `${message}: ${stall ?? reason(error)}`)
 }
 
 const soon = { headers: { 'retry-after': '1' } }

@@ -134,13 +134,9 @@ test('after a stall of the process the log blames the stall, not the database', 
 }, 60_000)
 
 test('what Postgres answers after the process stood still is not blamed on that', async () => {
-  const { url, drop } = await ownDatabase()
-  onTestFinished(drop)
-  const program = await serve({ env: { DATABASE_URL: url } })
-  const client = new pg.Client(url)
-  await client.connect()
-  await client.query('alter table housing.housing rename to homes')
-  await client.end()
+  const { env, query } = await onServer()
+  const program = await serve({ env })
+  await query('alter table housing.housing rename to homes')
   program.signal('SIGSTOP')
   await sleep(2500)
   program.signal('SIGCONT')
