@@ -45,6 +45,9 @@ const rejected = (error: SqlError): Failure => [
 /** The message of a trigger is written for people, so it is passed on. */
 const raised = ({ message }: SqlError): Failure => ['rejected', `The database rejects this: ${oneLine(message)}.`]
 
+/** Clients send no id: its default is missing, or a constraint that the operator added wants a value. */
+const missingValue = (error: SqlError): Failure => (error.column === 'id' ? mismatch : rejected(error))
+
 /** The values of clients are checked, so it is the id, unless a function computes something else. */
 const outOfRange = (error: SqlError): Failure => (error.where === undefined ? noMoreIds : rejected(error))
 
@@ -64,6 +67,9 @@ const oneLine = (text: string) =>
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const meanings: Record<string, Failure | ((error: SqlError, method: string) => Failure) | typeof bug> = {
+  '00': rejected, // successful completion, warning and no data, where a function raises them as errors
+  '01': rejected,
+  '02': rejected,
   '03': bug, // statement not yet complete
   '08': impossible, // connection, of a function to elsewhere
   '09': rejected, // triggered action
@@ -82,6 +88,7 @@ const meanings: Record<string, Failure | ((error: SqlError, method: string) => F
   '23': rejected, // integrity constraint
   '23001': conflict, // restrict
   '23503': reference, // foreign key
+  '23502': missingValue, // not null
   '23505': conflict, // unique
   '23P01': conflict, // exclusion
   '24': bug, // invalid cursor state
@@ -121,7 +128,9 @@ const meanings: Record<string, Failure | ((error: SqlError, method: string) => F
   P0002: rejected, // no data found
   P0003: rejected, // too many rows
   P0004: rejected, // assertion
-  XX: damaged, // internal error, data corrupted, index corrupted
+  XX: impossible, // internal error
+  XX001: damaged, // data corrupted
+  XX002: damaged, // index corrupted
 }
 
 /** What an error of the database means for the caller of this method; undefined if the program is at fault. */
