@@ -55,7 +55,8 @@ async function listen(app: FastifyInstance, { host, port }: Config, where: strin
     return `Sample API ${version} listens on ${url}; docs: ${url}/docs; data: ${where}`
   }
   try {
-    await app.listen({ host, port, listenTextResolver })
+    // For `localhost` Fastify would open a second server, without the limits that ours has.
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, listenTextResolver })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why = {

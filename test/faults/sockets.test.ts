@@ -109,3 +109,21 @@ test('pipelined requests begin one at a time, and others are answered meanwhile'
   const totals = [...answer.matchAll(/"total":(\d+)/g)].map(([, total]) => Number(total))
   expect(totals).toEqual(Array.from({ length: pairs }, (_, i) => i + 1))
 }, 60_000)
+
+test('with HOST=localhost no address is served without the limits', async () => {
+  const { env } = await embedded()
+  const { port } = await serve({ env: { ...env, HOST: 'localhost' } })
+  for (const address of ['127.0.0.1', '::1']) {
+    const socket = connect(port, address).setEncoding('latin1')
+    let answer = ''
+    socket.on('data', (text: string) => {
+      answer += text
+    })
+    socket.on('error', (error) => {
+      answer = error.message
+    })
+    socket.write('nonsense\r\n\r\n')
+    await new Promise((closed) => socket.once('close', closed))
+    expect(answer, address).toMatch(address === '::1' ? /problem\+json|ECONNREFUSED|EADDRNOTAVAIL/ : 'problem+json')
+  }
+})
