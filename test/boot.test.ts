@@ -143,7 +143,7 @@ describe('the program does not start, and clearly says why, with:', () => {
     const { port } = taken.address() as { port: number }
     expect(await run({ env: { ...env, PORT: `${port}` } })).toEqual({
       code: 1,
-      stdout: '',
+      stdout: expect.not.stringContaining('listens on'),
       stderr: `sample-api: Cannot listen: port ${port} of 127.0.0.1 is in use. Stop the process that uses it, or set PORT to another port.\n`,
     })
   })
@@ -312,7 +312,7 @@ describe('a database that fails', () => {
     expect(rows).toContainEqual({ ended: true })
     const all = await Promise.all(Array.from({ length: 10 }, () => status(program.url + types)))
     expect(all).toEqual(Array(10).fill(200))
-    expect(program.lines().filter(({ level }) => level !== 'info')).toEqual([])
+    expect(program.lines().filter(({ level }) => level === 'error')).toEqual([])
   })
 
   test('requests fail within seconds while it hangs, and succeed again once it answers', async () => {
@@ -366,8 +366,7 @@ test('the log is one JSON object per line, no client can forge a line, and it co
   const lines = program.output.stdout.split('\n')
   expect(lines.pop()).toBe('')
   expect(lines.map((line) => Object.keys(JSON.parse(line)).slice(0, 2))).toEqual(lines.map(() => ['level', 'time']))
-  const levels = new Set(program.lines().map(({ level }) => level))
-  expect([...levels]).toEqual(['info'])
+  for (const { level } of program.lines()) expect(['info', 'warn']).toContain(level)
   expect(program.lines()).toContainEqual(
     expect.objectContaining({
       request_id: 'abc',

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { isSqlError, reason } from '../database/errors.ts'
+import { reason } from '../database/errors.ts'
 import { type Log, recentStall } from '../log.ts'
 import { failureOf } from './database-problems.ts'
 import { pathOf } from './path.ts'
@@ -125,9 +125,10 @@ export function asProblem(error: unknown, request: FastifyRequest): Problem {
 /** Logs an unexpected error with its stack. Failures of an outage are many, so they are throttled and have no stack. */
 function logFailure(error: unknown, { code, status }: Kind, { id, method, routeOptions, log }: FastifyRequest): void {
   const message = `${method} ${routeOptions.url ?? ''} failed with ${status} ${code}`
-  const stall = isSqlError(error) ? undefined : recentStall() // an answer of Postgres is not late
+  const why = reason(error)
+  const stall = /no answer within|timeout/.test(why) ? recentStall() : undefined // only what is late
   if (code === 'internal-error') log.error({ request_id: id, err: error }, message)
-  else (log as Log).throttledError(code, { request_id: id, code }, `${message}: ${stall ?? reason(error)}`)
+  else (log as Log).throttledError(code, { request_id: id, code }, `${message}: ${stall ?? why}`)
 }
 
 const soon = { headers: { 'retry-after': '1' } }

@@ -54,7 +54,7 @@ test('valid large bodies are all answered, a few at a time', async () => {
   const program = await serveSmall()
   const wide = Object.fromEntries(Array.from({ length: 45 }, (_, i) => [`member${i}`, i]))
   const invalid = thousand(wide)
-  const bodies = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? thousand() : invalid))
+  const bodies = Array.from({ length: 12 }, (_, i) => (i === 0 ? thousand() : invalid))
   const answers = Promise.all(bodies.map((body) => send(program, body)))
   expect(await isAlive(program)).toBe(true)
   expect((await answers).map(({ status }) => status)).toEqual(bodies.map((body) => (body === invalid ? 422 : 200)))
