@@ -68,8 +68,8 @@ test('a rejected request is never carried out, whatever arrives after the answer
   for (const { what, statuses, answer } of answers) {
     expect(statusesOf(answer), what).toEqual(statuses)
     const { status, request_id } = JSON.parse(answer.slice(answer.lastIndexOf('\r\n\r\n')))
-    const lines = program.lines().filter((line) => line.request_id === request_id)
-    expect(lines, what).toMatchObject([{ level: 'info', status, client: '127.0.0.1' }])
+    const lines = () => program.lines().filter((line) => line.request_id === request_id)
+    await expect.poll(lines, { message: what }).toMatchObject([{ level: 'info', status, client: '127.0.0.1' }])
   }
   expect(await itemsOf(program)).toEqual([])
 })
