@@ -7,7 +7,7 @@ import { EmbeddedStream } from './embedded-stream.ts'
 import { Overloaded } from './errors.ts'
 import { Notices } from './listen.ts'
 import { type ReliablePool, reliable } from './pool.ts'
-import { sessionStatements, setSession } from './session.ts'
+import { sessionStatements } from './session.ts'
 import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -28,7 +28,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     stream: () => new EmbeddedStream(engine, opening.done),
     user: 'postgres',
     database: 'postgres',
-    onConnect: setSession,
+    onConnect: (client) => client.query(sessionStatements),
     types: typeParsers,
     max: 1,
     idleTimeoutMillis: 0,

@@ -17,18 +17,13 @@ export const sessionOptions = Object.entries(session)
   .map(([name, value]) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`)
   .join(' ')
 
-/** The same as statements. */
+/** The same as statements, for a session that takes no options at its start. */
 export const sessionStatements = Object.entries(session)
   .map(([name, value]) => `set ${name} = '${value}'`)
   .join('; ')
 
 const settings = Object.keys(session).map((name) => `pg_catalog.current_setting('${name}') as "${name}"`)
 const question = { text: `select ${settings.join(', ')}, current_user as role`, query_timeout: 1000 }
-
-/** Sets the same in a session that takes no options at its start. */
-export async function setSession(client: ClientBase): Promise<void> {
-  for (const setting of Object.entries(session)) await client.query('select set_config($1, $2, false)', setting)
-}
 
 /** A pooler dropped the options of the session; the message says what to do. */
 class SessionDiffers extends Error {}
