@@ -18,6 +18,7 @@ const floors = [
   ['migrations'],
   ['contract'],
   ['http', 'idempotency'],
+  ['access'],
   ['pages', ...resources],
   ['v1'],
   ['server.ts'],

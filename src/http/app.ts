@@ -54,6 +54,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
       log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
     },
   })
+  app.decorateRequest('caller', null)
   app.decorate('declared', { tags: [], kinds: new Map(Object.entries(kinds)) })
   app.addSchema(ProblemDocument)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it

@@ -1,0 +1,23 @@
+/** What a caller may do. Each scope implies those before it. */
+export const scopes = ['housing:read', 'housing:write', 'housing:admin'] as const
+export type Scope = (typeof scopes)[number]
+
+export const isScope = (text: string): text is Scope => scopes.includes(text as Scope)
+
+/** Who sends a request: an API key, the subject of a token, or `anonymous`. */
+export interface Caller {
+  /** How the change log and the log name it: `key:7f3a9c01`, `sub:…`, `anonymous`. */
+  name: string
+  scopes: ReadonlySet<Scope>
+}
+
+/** Whether these scopes, with those that they imply, include the one that is needed. */
+export const includes = (granted: ReadonlySet<Scope>, needed: Scope): boolean =>
+  scopes.slice(scopes.indexOf(needed)).some((scope) => granted.has(scope))
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null where nobody has to say who they are (`AUTH=open`), and on public paths. */
+    caller: Caller | null
+  }
+}
