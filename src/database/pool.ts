@@ -155,7 +155,8 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
       return result
     } catch (error) {
       if (isOfSchema(error)) rejected.schema = { text, values, code: error.code }
-      if (isOfStorage(error)) rejected.storage = { text, values, code: error.code }
+      if (isOfStorage(error) && !(isRead(text) && isWrite(rejected.storage?.text ?? '')))
+        rejected.storage = { text, values, code: error.code } // a read that fails says less than a write that did
       const fate = fateOf(error, text, isOpen)
       loss = fate.loss
       if (statements > 1 || repetition >= fate.repetitions) throw loss ?? error
@@ -188,7 +189,7 @@ interface Fate {
   repetitions: number
 }
 
-const isRead = (text: string) => /^\s*select\b/i.test(text)
+const isRead = (text: string) => /^\s*(select|explain)\b/i.test(text)
 
 const isWrite = (text: string) => !isRead(text) && /\b(insert into|update|delete from)\b/i.test(text)
 
