@@ -1,0 +1,106 @@
+import type { Caller } from '../contract/caller.ts'
+import type { Notices } from '../database/listen.ts'
+import { Memory } from '../database/memory.ts'
+import type { Database } from '../database/tables.ts'
+import { hashOf, isWellFormed } from './api-key.ts'
+import { InvalidCredentials } from './credentials.ts'
+import { findKey, findKeys, type KeyRow, storeUses } from './queries.ts'
+
+/** How long days of use are collected before they are stored, and stored again after a failure, in milliseconds. */
+const pause = 10_000
+const day = 24 * 60 * 60 * 1000
+
+interface Key {
+  id: string
+  caller: Caller
+  /** In milliseconds since 1970. */
+  expires: number
+  isRevoked: boolean
+  /** The last day of use that is stored, or is about to be. */
+  usedOn: number
+}
+
+/**
+ * The callers of API keys: from memory while this process is notified of changes, otherwise read from Postgres each time.
+ * In the memory a key is found by its hash. That takes no comparison in constant time: what an attacker could learn from
+ * the time is about the SHA-256 of what they sent, which they cannot steer towards a stored one.
+ */
+export class ApiKeys {
+  readonly #db: Database
+  readonly #memory: Memory<Map<string, Key>>
+  /** One object for each, also where each request reads the database. */
+  readonly #callers = new Map<string, Caller>()
+  /** The days of use that are not stored yet, counted from 1970, by the ids of the keys. */
+  readonly #uses = new Map<string, number>()
+  readonly #report: (error: Error) => void
+  #timer: NodeJS.Timeout | undefined
+
+  /** `notices` are those of the channel `api_keys`. `report` receives why days of use could not be stored for now. */
+  constructor(db: Database, notices: Notices, report: (error: Error) => void = () => {}) {
+    this.#db = db
+    this.#report = report
+    this.#memory = new Memory(notices, async () => {
+      const rows = await findKeys(db)
+      return new Map(rows.map((row) => [row.hash.toString('base64'), this.#key(row)]))
+    })
+  }
+
+  /** Who has this key: the same object until the key changes. Rejects with {@link InvalidCredentials}. */
+  async callerOf(text: string): Promise<Caller> {
+    if (!isWellFormed(text)) throw new InvalidCredentials('the API key is cut off or mistyped')
+    const hash = hashOf(text)
+    const known = await this.#memory.recall()
+    const key = known ? known.get(hash) : await this.#find(hash)
+    if (!key) throw new InvalidCredentials('no such API key')
+    if (key.isRevoked) throw new InvalidCredentials(`the API key ${key.id} is revoked`)
+    const now = Date.now()
+    if (key.expires <= now) throw new InvalidCredentials(`the API key ${key.id} has expired`)
+    this.#noteUse(key, now)
+    return key.caller
+  }
+
+  /** Stores the days of use that are not stored yet. Where that fails, they are kept for the next time. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const uses = new Map(this.#uses)
+    if (uses.size === 0) return
+    try {
+      await storeUses(this.#db, uses)
+      for (const [id, day] of uses) if (this.#uses.get(id) === day) this.#uses.delete(id)
+    } finally {
+      if (this.#uses.size > 0) this.#flushLater()
+    }
+  }
+
+  async #find(hash: string): Promise<Key | undefined> {
+    const row = await findKey(this.#db, Buffer.from(hash, 'base64'))
+    return row && this.#key(row)
+  }
+
+  #key({ id, scopes, expires_at, revoked_at, used_on }: KeyRow): Key {
+    const caller = this.#caller(id, new Set(scopes))
+    return { id, caller, expires: Date.parse(expires_at), isRevoked: revoked_at !== null, usedOn: used_on ?? -1 }
+  }
+
+  #caller(id: string, scopes: Caller['scopes']): Caller {
+    const known = this.#callers.get(id)
+    if (known && known.scopes.size === scopes.size && [...scopes].every((scope) => known.scopes.has(scope)))
+      return known
+    const caller = { name: `key:${id}`, scopes }
+    this.#callers.set(id, caller)
+    return caller
+  }
+
+  #noteUse(key: Key, now: number): void {
+    const today = Math.floor(now / day)
+    if (key.usedOn >= today) return
+    key.usedOn = today
+    this.#uses.set(key.id, today)
+    this.#flushLater()
+  }
+
+  #flushLater(): void {
+    this.#timer ??= setTimeout(() => this.flush().catch(this.#report), pause).unref()
+  }
+}
