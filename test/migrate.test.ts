@@ -375,3 +375,18 @@ test('the times of a house grow with its versions, even if the later of two tran
     expect(second.age > age, `${second.age} after ${age}`).toBe(true)
   })
 })
+
+test('an entry of the change log names the role that wrote it, unless it is older than the column', async () => {
+  const insert = `insert into housing.housing (address, street, city, postal_code, housing_type_id)
+    values ('735', 'Broughton Street', 'Victoria', 'V8W 3H2', 4)`
+  const before = migrations.findIndex(({ version }) => version === '1.9.0')
+  await db.migrate(migrations.slice(0, before))
+  await db.query(insert)
+  await db.migrate()
+  await db.query(insert)
+  const [{ role }] = await db.query('select session_user::text as role')
+  expect(await db.query('select housing_id, db_role from housing.changes order by position')).toEqual([
+    { housing_id: 1, db_role: null },
+    { housing_id: 2, db_role: role },
+  ])
+})

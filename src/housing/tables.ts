@@ -11,6 +11,7 @@ declare module '../database/tables.ts' {
       transaction: Generated<string>
       at: string
       by: string | null
+      db_role: string | null
       operation: 'created' | 'updated' | 'deleted' | 'restored'
       housing_id: number
       version: number

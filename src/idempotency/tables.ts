@@ -4,6 +4,8 @@ declare module '../database/tables.ts' {
   interface Tables {
     'housing.idempotency_keys': {
       key: string
+      /** Whose key it is; '' where requests have no caller. */
+      caller: Generated<string>
       fingerprint: Buffer
       status: number
       headers: ColumnType<Record<string, string>, string>
