@@ -11,6 +11,12 @@ const gathering = new WeakSet<Database>()
 /** Turns batching on for this database; queries in its transactions still run alone. */
 export const gatherFor = (db: Database): unknown => gathering.add(db)
 
+/** Turns batching on for `copy` if it is on for `db`; their queries are never in one batch. */
+export function gatherAs(db: Database, copy: Database): Database {
+  if (gathering.has(db)) gathering.add(copy)
+  return copy
+}
+
 interface Gathered<Key, Value> {
   /** Answers one. */
   alone: (db: Database, key: Key) => Promise<Value>

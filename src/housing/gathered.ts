@@ -1,6 +1,7 @@
 // The most frequent queries of queries.ts, batched: many callers share one statement. To do without, import from
 // queries.ts instead and delete this file; only speed on a server is lost.
 import { type SqlBool, sql } from 'kysely'
+import { actorOf, setActor } from '../database/actor.ts'
 import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
 import * as queries from './queries.ts'
@@ -50,28 +51,31 @@ export const insertHousing = gatheredWrite({
     insertSeveral(db, {
       json: JSON.stringify(houses),
       types: houses.map(({ housing_type }) => housing_type),
+      actor: actorOf(db),
     }),
 })
 
 const list = (columns: readonly string[]) => sql.raw(columns.join(', '))
 
 /** Numbered on the way in, so that each caller gets its own row back. */
-const insertSeveral = statement('insert_several_housing', (db, { json, types }: { json: string; types: string[] }) =>
-  sql<HousingRow & { n: number }>`
-    with given as (
-      select given.*, nextval('housing.housing_id_seq')::int as id
-      from (
-        select given.ordinality as n, ${list(ownColumns)}, t.id as housing_type_id
-        from rows from (json_populate_recordset(null::housing.housing, ${json}), unnest(${types}::bpchar[]))
-          with ordinality as given
-        join housing.housing_types t on t.code = given.unnest
-        order by given.ordinality
-      ) given
-    ), h as (
-      insert into housing.housing (id, ${list(ownColumns)}, housing_type_id)
-      select id, ${list(ownColumns)}, housing_type_id from given
-      returning *
-    )
-    select given.n::int, ${list(columns)}
-    from h join given using (id) join housing.housing_types t on t.id = h.housing_type_id`.compile(db),
+const insertSeveral = statement(
+  'insert_several_housing',
+  (db, { json, types, actor }: { json: string; types: string[]; actor: string }) =>
+    sql<HousingRow & { n: number }>`
+      with given as (
+        select given.*, nextval('housing.housing_id_seq')::int as id
+        from (
+          select given.ordinality as n, ${list(ownColumns)}, t.id as housing_type_id
+          from rows from (json_populate_recordset(null::housing.housing, ${json}), unnest(${types}::bpchar[]))
+            with ordinality as given
+          join housing.housing_types t on t.code = given.unnest
+          order by given.ordinality
+        ) given
+      ), h as (
+        insert into housing.housing (id, ${list(ownColumns)}, housing_type_id)
+        select id, ${list(ownColumns)}, housing_type_id from given
+        returning *, ${setActor(actor)}
+      )
+      select given.n::int, ${list(columns)}
+      from h join given using (id) join housing.housing_types t on t.id = h.housing_type_id`.compile(db),
 )

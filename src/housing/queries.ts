@@ -1,5 +1,6 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { type Versions, versionIsIn } from '../contract/versioned.ts'
+import { actorOf, setActor } from '../database/actor.ts'
 import type { Database } from '../database/tables.ts'
 import { type HousingInput, type HousingPatch, ownColumns } from './schemas.ts'
 
@@ -38,7 +39,8 @@ export const insertHousing = (db: Database, { housing_type, ...house }: HousingI
       cte
         .insertInto('housing.housing')
         .values({ ...house, housing_type_id: idOfType(housing_type) })
-        .returningAll(),
+        .returningAll()
+        .returning(setActor(actorOf(db))),
     )
     .selectFrom('h')
     .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
@@ -59,11 +61,15 @@ export const updateHousing = (
     .with('h', (cte) =>
       cte
         .updateTable('housing.housing')
-        .set({ ...house, ...(housing_type !== undefined && { housing_type_id: idOfType(housing_type) }) })
-        .set((eb) => ({ version: eb.ref('version') })) // an empty patch sets nothing else
+        .set((eb) => ({
+          address: eb.ref('address'), // an empty patch sets nothing else
+          ...house,
+          ...(housing_type !== undefined && { housing_type_id: idOfType(housing_type) }),
+        }))
         .where('id', '=', id)
         .where(versionIsIn(versions))
-        .returningAll(),
+        .returningAll()
+        .returning(setActor(actorOf(db))),
     )
     .selectFrom('h')
     .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
@@ -72,12 +78,13 @@ export const updateHousing = (
 
 /** Deletes the house if it is in one of those versions; answers whether it did. */
 export async function deleteHousing(db: Database, id: number, versions: Versions): Promise<boolean> {
-  const { numDeletedRows } = await db
+  const deleted = await db
     .deleteFrom('housing.housing')
     .where('id', '=', id)
     .where(versionIsIn(versions))
+    .returning(setActor(actorOf(db)))
     .executeTakeFirst()
-  return numDeletedRows > 0n
+  return deleted !== undefined
 }
 
 /** Locks these houses, in the order of their ids, until the transaction ends. */

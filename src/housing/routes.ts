@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { answersOf } from '../contract/answers.ts'
 import { answer, declareResource, ETag, mergePatch, one, operation, type Routes, ref } from '../contract/contract.ts'
@@ -7,6 +6,7 @@ import { IdempotencyKey } from '../contract/idempotency-key.ts'
 import { IfMatch, IfNoneMatch } from '../contract/preconditions.ts'
 import { noSuch } from '../contract/problems.ts'
 import { created, sendVersion, unmatched, writableVersions } from '../contract/versioned.ts'
+import { actingAs } from '../database/actor.ts'
 import type { Database } from '../database/tables.ts'
 import { answerOnce } from '../idempotency/idempotency.ts'
 import { batchRoutes } from './batch/routes.ts'
@@ -108,8 +108,8 @@ export const housingRoutes: Routes = async (app, { db }) => {
       params: HousingId,
       headers: IfMatch,
     }),
-    async ({ params: { id }, headers }, reply) => {
-      const deleted = await deleteHousing(db, id, writableVersions(headers, id))
+    async ({ params: { id }, headers, caller }, reply) => {
+      const deleted = await deleteHousing(actingAs(db, caller), id, writableVersions(headers, id))
       if (!deleted) throw unmatched(await findHousing(db, id), 'house', id)
       return reply.code(204).send()
     },
@@ -119,16 +119,15 @@ export const housingRoutes: Routes = async (app, { db }) => {
   await app.register(batchRoutes, { db })
 }
 
-interface Change {
-  params: { id: number }
-  headers: IncomingHttpHeaders
-  body: HousingPatch
-}
+type Change = Pick<
+  FastifyRequest<{ Params: { id: number }; Body: HousingPatch }>,
+  'params' | 'headers' | 'body' | 'caller'
+>
 
 /** Changes the given members of a version that `If-Match` names, and answers the house as it is then. */
-async function change(db: Database, { params: { id }, headers, body }: Change, reply: FastifyReply) {
+async function change(db: Database, { params: { id }, headers, body, caller }: Change, reply: FastifyReply) {
   const versions = writableVersions(headers, id)
-  const house = await updateHousing(db, id, versions, asStored(body)).catch(unknownHousingType(body))
+  const house = await updateHousing(actingAs(db, caller), id, versions, asStored(body)).catch(unknownHousingType(body))
   if (!house) throw unmatched(await findHousing(db, id), 'house', id)
   return sendVersion(reply, house)
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { readIdempotencyKey } from '../contract/idempotency-key.ts'
 import { Problem } from '../contract/problems.ts'
+import { actingAs } from '../database/actor.ts'
 import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { findStoredAnswer, lockIdempotencyKey, storeAnswer } from './queries.ts'
@@ -14,7 +15,7 @@ export interface Outcome {
 }
 
 /**
- * Does the work of a request and answers it. With an `Idempotency-Key` the work is done only once: its answer is stored
+ * Does the work of a request, for its caller, and answers it. With an `Idempotency-Key` the work is done only once: its answer is stored
  * in the same transaction, and a repetition within 24 hours gets it, byte for byte. (It resolves to `never` because the
  * reply is sent here, which the type of a handler cannot express.)
  */
@@ -24,13 +25,14 @@ export async function answerOnce(
   reply: FastifyReply,
   work: (db: Database) => Promise<Outcome>,
 ): Promise<never> {
+  const acting = actingAs(db, request.caller)
   const key = readIdempotencyKey(request.headers)
   if (key === undefined) {
-    const { status, headers, body } = await work(db)
+    const { status, headers, body } = await work(acting)
     return reply.code(status).headers(headers).send(body) as never
   }
   const fingerprint = fingerprintOf(request)
-  const { answer, replayed } = await inTransaction(db, async (tx) => {
+  const { answer, replayed } = await inTransaction(acting, async (tx) => {
     if (!(await lockIdempotencyKey(tx, key))) throw keyInUse()
     const stored = await findStoredAnswer(tx, key)
     if (stored && !stored.fingerprint.equals(fingerprint)) throw keyReused()

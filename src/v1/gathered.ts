@@ -1,6 +1,7 @@
 // The queries of queries.ts, batched: many callers share one statement. To do without, import from queries.ts instead
 // and delete this file; only speed on a server is lost.
 import { sql } from 'kysely'
+import { actorOf, setActor } from '../database/actor.ts'
 import { gathered, gatheredWrite } from '../database/gather.ts'
 import { statement } from '../database/statement.ts'
 import type { Database } from '../database/tables.ts'
@@ -44,13 +45,13 @@ const findInSeveral = statement(
 export const insertV1Housing = gatheredWrite({
   maxBatch: 32,
   alone: queries.insertV1Housing,
-  together: (db, houses: V1House[]) => insertSeveral(db, { json: JSON.stringify(houses) }),
+  together: (db, houses: V1House[]) => insertSeveral(db, { json: JSON.stringify(houses), actor: actorOf(db) }),
 })
 
 const list = sql.raw(columns.join(', '))
 
 /** Numbered on the way in, so that each caller gets its own row back. */
-const insertSeveral = statement('insert_several_v1_housing', (db, { json }: { json: string }) =>
+const insertSeveral = statement('insert_several_v1_housing', (db, { json, actor }: { json: string; actor: string }) =>
   sql<V1HousingRow & { n: number }>`
     with given as (
       select nextval('housing.housing_id_seq')::int as id, n, address, street, city, postal_code, housing_type_id
@@ -61,7 +62,8 @@ const insertSeveral = statement('insert_several_v1_housing', (db, { json }: { js
         order by n
       ) given
     ), h as (
-      insert into housing.housing (${list}) select ${list} from given returning ${list}
+      insert into housing.housing (${list}) select ${list} from given
+      returning ${list}, ${setActor(actor)}
     )
-    select given.n::int, h.* from h join given using (id)`.compile(db),
+    select given.n::int, ${list} from h join (select id, n from given) given using (id)`.compile(db),
 )

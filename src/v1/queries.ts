@@ -1,4 +1,5 @@
 import { type Expression, sql } from 'kysely'
+import { actorOf, setActor } from '../database/actor.ts'
 import type { Database } from '../database/tables.ts'
 import type { V1House } from './validation.ts'
 
@@ -26,4 +27,14 @@ export const inPostalCode = (db: Database, postalCode: string | Expression<strin
 
 /** Rejects with a violation of `fk_housing_type` where there is no such type. */
 export const insertV1Housing = (db: Database, house: V1House) =>
-  db.insertInto('housing.housing').values(house).returning(columns).executeTakeFirstOrThrow()
+  db
+    .with('h', (cte) =>
+      cte
+        .insertInto('housing.housing')
+        .values(house)
+        .returning(columns)
+        .returning(setActor(actorOf(db))),
+    )
+    .selectFrom('h')
+    .select(columns)
+    .executeTakeFirstOrThrow()

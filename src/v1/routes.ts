@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import { ref } from '../contract/contract.ts'
 import { Problem } from '../contract/problems.ts'
+import { actingAs } from '../database/actor.ts'
 import { onViolation } from '../database/errors.ts'
 import type { Database } from '../database/tables.ts'
 import type { HousingTypes } from '../housing-types/memory.ts'
@@ -122,8 +123,8 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
         },
       },
     },
-    async ({ body }) => {
-      const house = await insertV1Housing(db, readHouse(body)).catch(
+    async ({ body, caller }) => {
+      const house = await insertV1Housing(actingAs(db, caller), readHouse(body)).catch(
         onViolation('fk_housing_type', () => new Problem('invalid-body', 'Invalid housing_type_id')),
       )
       return asV1Housing(house)

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import { inUtc } from '../../contract/time.ts'
+import { actorOf, setActor } from '../../database/actor.ts'
 import { statement } from '../../database/statement.ts'
 import type { Database } from '../../database/tables.ts'
-import { type HousingRow, idOfType } from '../queries.ts'
-import { type HousingInput, ownColumns, writableMembers } from '../schemas.ts'
+import { columns, type HousingRow, idOfType } from '../queries.ts'
+import { type HousingInput, writableMembers } from '../schemas.ts'
 
 /** An entry of the change log. A deletion holds the row as it was before. */
 export type VersionRow = Awaited<ReturnType<typeof findVersions>>[number]
@@ -58,9 +59,15 @@ export const markAsRestoring = (tx: Database) => sql`select set_config('sample_a
  */
 export const undeleteHousing = (db: Database, id: number, { housing_type, ...house }: HousingInput) =>
   db
-    .insertInto('housing.housing')
-    .values({ ...house, id, housing_type_id: idOfType(housing_type) })
-    .onConflict((there) => there.column('id').doNothing())
-    .returning(['id', ...ownColumns, 'version', 'created_at', 'updated_at'])
-    .returning(sql<string>`${housing_type}`.as('housing_type'))
+    .with('h', (cte) =>
+      cte
+        .insertInto('housing.housing')
+        .values({ ...house, id, housing_type_id: idOfType(housing_type) })
+        .onConflict((there) => there.column('id').doNothing())
+        .returningAll()
+        .returning(setActor(actorOf(db))),
+    )
+    .selectFrom('h')
+    .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
+    .select(columns)
     .executeTakeFirst() satisfies Promise<HousingRow | undefined>
