@@ -127,3 +127,42 @@ test('a statement that Postgres gives up, and that is sent again, names its call
   const { rows } = await sql<{ n: string }>`select last_value as n from public.attempts`.execute(db)
   expect(Number(rows[0]?.n)).toBe(10)
 })
+
+test('an Idempotency-Key belongs to the caller who sent it', async () => {
+  const send = (caller: string | null, city: string) =>
+    api.post(housing, { ...house, city }, { ...from(caller), 'idempotency-key': 'the-same' })
+  const first = []
+  for (const caller of callers) {
+    const answer = await send(caller, `${caller}`)
+    expect(answer.statusCode, answer.body).toBe(201)
+    expect(answer.headers['idempotency-replayed']).toBeUndefined()
+    first.push(answer)
+  }
+  expect(first.map((answer) => answer.json().city)).toEqual(callers.map(String))
+  for (const [i, caller] of callers.entries()) {
+    const again = await send(caller, `${caller}`)
+    expect(again.headers['idempotency-replayed']).toBe('true')
+    expect(again.body).toBe(first[i]?.body)
+    expectProblem(await send(caller, 'elsewhere'), 422, 'idempotency-key-reused')
+  }
+})
+
+test('callers who send the same key at the same time do not wait for each other', async () => {
+  const names = Array.from({ length: 20 }, (_, i) => (i === 0 ? null : `key:${i}`))
+  const answers = await Promise.all(
+    names.map((name) => api.post(housing, house, { ...from(name), 'idempotency-key': 'the-same' })),
+  )
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual(names.map(() => 201))
+  for (const [i, answer] of answers.entries()) expect(await writes(answer.json().id)).toEqual([['created', names[i]]])
+})
+
+test('an answer that has expired is deleted, and those that other callers have for the key stay', async () => {
+  const send = (caller: string | null) => api.post(housing, house, { ...from(caller), 'idempotency-key': 'the-same' })
+  for (const caller of callers) await send(caller)
+  await sql`update housing.idempotency_keys set created_at = now() - interval '24 hours'
+    where caller = ${callers[0]}`.execute(db)
+  expect((await send(callers[0] ?? null)).headers['idempotency-replayed']).toBeUndefined()
+  for (const caller of callers) expect((await send(caller)).headers['idempotency-replayed']).toBe('true')
+  const { rows } = await sql<{ caller: string }>`select caller from housing.idempotency_keys`.execute(db)
+  expect(rows.map(({ caller }) => caller).sort()).toEqual(callers.map((caller) => caller ?? '').sort())
+})

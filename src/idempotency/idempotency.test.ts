@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { startApi } from '../../test/support/api.ts'
+import { backend, startApi } from '../../test/support/api.ts'
 import { client, expectProblem, library as house } from '../../test/support/http.ts'
 
 const { app, db } = await startApi()
@@ -108,4 +108,38 @@ test('restoring with a key is done only once too', async () => {
     expect(again.headers).toMatchObject({ 'idempotency-replayed': 'true', etag: '"1-3"' })
   }
   expect((await api.get('/api/v2/housing/1')).json().city).toBe('Saanich')
+})
+
+test('an earlier release, which knows no callers, serves the same table beside this one', async () => {
+  // Its statements.
+  const find = (key: string) =>
+    sql`
+    select fingerprint, status, headers, body from housing.idempotency_keys
+    where key = ${key} and created_at > now() - interval '24 hours'`.execute(db)
+  const store = async (key: string) => {
+    await sql`
+      delete from housing.idempotency_keys
+      where created_at <= now() - interval '24 hours' and (key = ${key} or key in (
+        select key from housing.idempotency_keys order by created_at limit 10 for update skip locked))`.execute(db)
+    await sql`
+      insert into housing.idempotency_keys (key, fingerprint, status, headers, body)
+      select ${key}, fingerprint, status, headers, '{"by":"the earlier release"}'
+      from housing.idempotency_keys where key = 'ours'`.execute(db)
+  }
+  const first = await post('ours')
+  expect((await find('ours')).rows).toEqual([expect.objectContaining({ status: 201, body: first.body })])
+  await store('theirs')
+  expect((await post('theirs')).json()).toEqual({ by: 'the earlier release' })
+  await expect(store('ours')).rejects.toMatchObject({ constraint: 'idempotency_keys_pkey' })
+
+  await sql`update housing.idempotency_keys set created_at = now() - interval '24 hours' where key = 'theirs'`.execute(
+    db,
+  )
+  await store('theirs')
+  expect((await post('theirs')).json()).toEqual({ by: 'the earlier release' })
+
+  await db.transaction().execute(async (tx) => {
+    await sql`select pg_try_advisory_xact_lock(hashtextextended('locked', 0))`.execute(tx)
+    if (backend === 'server') expectProblem(await post('locked'), 409, 'idempotency-key-in-use')
+  })
 })

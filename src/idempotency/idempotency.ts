@@ -15,9 +15,9 @@ export interface Outcome {
 }
 
 /**
- * Does the work of a request, for its caller, and answers it. With an `Idempotency-Key` the work is done only once: its answer is stored
- * in the same transaction, and a repetition within 24 hours gets it, byte for byte. (It resolves to `never` because the
- * reply is sent here, which the type of a handler cannot express.)
+ * Does the work of a request, for its caller, and answers it. With an `Idempotency-Key`, which is the caller's own,
+ * the work is done only once: its answer is stored in the same transaction, and a repetition within 24 hours gets it, byte
+ * for byte. (It resolves to `never` because the reply is sent here, which the type of a handler cannot express.)
  */
 export async function answerOnce(
   db: Database,
@@ -31,16 +31,17 @@ export async function answerOnce(
     const { status, headers, body } = await work(acting)
     return reply.code(status).headers(headers).send(body) as never
   }
+  const callersKey = { caller: request.caller?.name ?? '', key }
   const fingerprint = fingerprintOf(request)
   const { answer, replayed } = await inTransaction(acting, async (tx) => {
-    if (!(await lockIdempotencyKey(tx, key))) throw keyInUse()
-    const stored = await findStoredAnswer(tx, key)
+    if (!(await lockIdempotencyKey(tx, callersKey))) throw keyInUse()
+    const stored = await findStoredAnswer(tx, callersKey)
     if (stored && !stored.fingerprint.equals(fingerprint)) throw keyReused()
     if (stored) return { answer: stored, replayed: true }
     const { status, headers, body } = await work(tx)
     const toJson = reply.getSerializationFunction(`${status}`, 'application/json') as (body: unknown) => string
     const answer = { fingerprint, status, headers, body: toJson(body) }
-    await storeAnswer(tx, key, answer)
+    await storeAnswer(tx, callersKey, answer)
     return { answer, replayed: false }
   })
   if (replayed) reply.header('idempotency-replayed', 'true')

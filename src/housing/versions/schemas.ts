@@ -11,7 +11,7 @@ export const HousingVersion = Type.Object(
     at: Type.String({ format: 'date-time' }),
     by: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Who did it; null while there is no authentication.',
+      description: 'Who did it, such as `key:7f3a9c01`; null where callers need not say who they are.',
     }),
     operation: Choice(['created', 'updated', 'deleted', 'restored']),
     changed: Type.Array(Choice(writableMembers), {
