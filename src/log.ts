@@ -5,8 +5,8 @@ import type { Config } from './config/config.ts'
 export type Log = Logger & {
   /** Writes a finished JSON line at the level info. */
   line: (json: string) => void
-  /** Logs an error, but of each kind only one a second, the first at once; `more` counts those left out since. */
-  throttledError: (kind: string, fields: object, message: string) => void
+  /** Logs, but of each kind only one line a second, the first at once; `more` counts those left out since. */
+  throttled: (level: 'error' | 'warn', kind: string, fields: object, message: string) => void
 }
 
 /** One JSON object per line on stdout; on a terminal a line for people instead. */
@@ -24,7 +24,7 @@ export function createLog(level: Config['logLevel']): Log {
   )
   return Object.assign(logger, {
     line: logger.isLevelEnabled('info') ? write : () => {},
-    throttledError: throttled((fields, message) => logger.error(fields, message)),
+    throttled: throttled((level, fields, message) => logger[level](fields, message)),
   })
 }
 
@@ -37,28 +37,30 @@ function withoutData(error: Error & { code?: string; constraint?: string }): obj
 const stackOf = ({ stack, cause }: Error): string =>
   cause instanceof Error ? `${stack}\ncaused by: ${stackOf(cause)}` : String(stack)
 
-function throttled(write: (fields: object, message: string) => void): Log['throttledError'] {
+type Level = Parameters<Log['throttled']>[0]
+
+function throttled(write: (level: Level, fields: object, message: string) => void): Log['throttled'] {
   const waiting = new Map<string, { count: number; writeLast: () => void }>()
-  return (kind, fields, message) => {
-    const errors = waiting.get(kind)
-    if (!errors) {
-      write(fields, message)
+  return (level, kind, fields, message) => {
+    const lines = waiting.get(kind)
+    if (!lines) {
+      write(level, fields, message)
       return wait(kind)
     }
-    const more = errors.count
-    errors.count += 1
-    errors.writeLast = () =>
-      write(more > 0 ? { ...fields, more } : fields, more > 0 ? `${message} (and ${more} more)` : message)
+    const more = lines.count
+    lines.count += 1
+    lines.writeLast = () =>
+      write(level, more > 0 ? { ...fields, more } : fields, more > 0 ? `${message} (and ${more} more)` : message)
   }
 
-  /** Counts the errors of this kind for a second, then writes the last one. */
+  /** Counts the lines of this kind for a second, then writes the last one. */
   function wait(kind: string): void {
-    const errors = { count: 0, writeLast() {} }
-    waiting.set(kind, errors)
+    const lines = { count: 0, writeLast() {} }
+    waiting.set(kind, lines)
     setTimeout(() => {
       waiting.delete(kind)
-      if (errors.count === 0) return
-      errors.writeLast()
+      if (lines.count === 0) return
+      lines.writeLast()
       wait(kind)
     }, 1000).unref()
   }

@@ -1,4 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { controlAccess } from './access/access.ts'
+import type { AccessSettings } from './config/access-settings.ts'
 import type { OpenDatabase } from './database/database.ts'
 import type { Database } from './database/tables.ts'
 import { housingRoutes } from './housing/routes.ts'
@@ -16,12 +18,13 @@ import { addVersion1 } from './v1/version1.ts'
 /** What the process hands to the API. */
 export interface ServerOptions extends AppOptions {
   database: Pick<OpenDatabase, 'db' | 'findTrouble' | 'listen'>
+  access: AccessSettings
   readiness: Readiness
   version: string
 }
 
 /** The API's table of contents. */
-export async function createServer({ database, readiness, version, ...options }: ServerOptions) {
+export async function createServer({ database, access, readiness, version, ...options }: ServerOptions) {
   const app = createApp({ ...options, readiness })
   const { db, findTrouble, listen } = database
   const types = new HousingTypes(
@@ -29,8 +32,9 @@ export async function createServer({ database, readiness, version, ...options }:
     listen('housing_types', (line) => options.log.info(line)),
   )
 
-  await serveDocs(app, version)
-  await app.register(health, { findTrouble, readiness })
+  await controlAccess(app, { settings: access, database, log: options.log })
+  await serveDocs(app, { version, access })
+  await app.register(health, { findTrouble, readiness, auth: access.auth })
   await app.register(problemPages)
   await app.register(version2, { prefix: '/api/v2', db, types })
   await addVersion1(app, { db, types })

@@ -1,31 +1,28 @@
-import type { FastifyPluginAsync } from 'fastify'
-import { scopes } from '../contract/caller.ts'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { scopes } from '../config/settings.ts'
 import { Problem } from '../contract/problems.ts'
 import { plainJson } from '../http/representation.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Nobody has to say who they are. */
-    public?: boolean
-  }
-}
+const path = '/.well-known/oauth-protected-resource'
+
+/** The URL of the API as the client of a request sees it. */
+const resourceOf = ({ site: { scheme = 'https', host = '', prefix } }: FastifyRequest) => `${scheme}://${host}${prefix}`
+
+/** Where the client of a request finds which issuer to ask. */
+export const metadataUrl = (request: FastifyRequest): string => resourceOf(request) + path
 
 /** Tells clients which issuer's tokens the API accepts (RFC 9728). */
 export const protectedResource: FastifyPluginAsync<{ issuer: string }> = async (app, { issuer }) => {
-  app.get(
-    '/.well-known/oauth-protected-resource',
-    { onSend: plainJson, schema: { hide: true }, config: { public: true } },
-    async ({ site: { scheme = 'https', host, prefix } }, reply) => {
-      if (!host) throw new Problem('malformed-request', 'The request must have the header Host.')
-      const resource = `${scheme}://${host}${prefix}`
-      reply.header('cache-control', 'max-age=3600')
-      return {
-        resource,
-        authorization_servers: [issuer],
-        scopes_supported: scopes,
-        bearer_methods_supported: ['header'],
-        resource_documentation: `${resource}/docs`,
-      }
-    },
-  )
+  app.get(path, { onSend: plainJson, schema: { hide: true }, config: { public: true } }, async (request, reply) => {
+    if (!request.site.host) throw new Problem('malformed-request', 'The request must have the header Host.')
+    const resource = resourceOf(request)
+    reply.header('cache-control', 'max-age=3600')
+    return {
+      resource,
+      authorization_servers: [issuer],
+      scopes_supported: scopes,
+      bearer_methods_supported: ['header'],
+      resource_documentation: `${resource}/docs`,
+    }
+  })
 }

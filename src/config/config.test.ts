@@ -36,6 +36,9 @@ const server = {
   connections: 10,
 }
 
+const open = { auth: 'open', anonymous: [], tokens: undefined, rateLimit: Number.POSITIVE_INFINITY }
+const issuer = { AUTH_ISSUER: 'https://id.example.org/realms/homes', AUTH_AUDIENCE: 'sample-api' }
+
 describe('without any setting', () => {
   test('the embedded database serves this machine on port 3000', () => {
     expect(readConfig({})).toEqual({
@@ -43,6 +46,7 @@ describe('without any setting', () => {
       port: 3000,
       hosts: ['localhost', '*.localhost', '127.0.0.1', '[::1]'],
       origins: [],
+      access: open,
       database: { kind: 'embedded', folder: 'data' },
       migrate: 'on',
       logLevel: 'info',
@@ -74,11 +78,18 @@ test('each setting sets its value', () => {
     DRAIN_SECONDS: '15',
     TRUST_PROXY: '10.0.0.0/8, ::1',
   }
-  expect(readConfig(env)).toEqual({
+  const access = { AUTH: 'keys', AUTH_ANONYMOUS: 'housing:read', RATE_LIMIT: '2.5', ...issuer }
+  expect(readConfig({ ...env, ...access })).toEqual({
     host: '::',
     port: 8080,
     hosts: ['api.example.org'],
     origins: ['https://example.org'],
+    access: {
+      auth: 'keys',
+      anonymous: ['housing:read'],
+      tokens: { issuer: 'https://id.example.org/realms/homes', audience: 'sample-api' },
+      rateLimit: 2.5,
+    },
     database: { kind: 'embedded', folder: '/data' },
     migrate: 'check',
     logLevel: 'debug',
@@ -105,7 +116,7 @@ test('each setting sets its value', () => {
     sslMode: 'verify-full',
     connections: 4,
   })
-  const tested = Object.keys({ ...env, ...parts, DATABASE_URL: 'tested below' })
+  const tested = Object.keys({ ...env, ...access, ...parts, DATABASE_URL: 'tested below' })
   expect(tested.toSorted()).toEqual(Object.keys(settings).toSorted())
 })
 
@@ -141,6 +152,59 @@ describe('ORIGINS', () => {
 
   test.each(['http://[::1]:3000', 'https://xn--bcher-kva.example', 'capacitor://localhost'])('%s works', (origin) => {
     expect(readConfig({ ORIGINS: origin })).toMatchObject({ origins: [origin], warnings: [] })
+  })
+})
+
+describe('AUTH', () => {
+  test('open is said where others can reach the port, and only there', () => {
+    for (const HOST of ['127.0.0.1', '127.1.2.3', '::1', 'localhost'])
+      expect(readConfig({ HOST }).warnings, HOST).toEqual([])
+    for (const HOST of ['0.0.0.0', '::', '192.168.1.7', 'api.example.org']) {
+      expect(readConfig({ HOST }).warnings, HOST).toEqual([expect.stringMatching(/^AUTH is open: everybody/)])
+      expect(readConfig({ HOST, AUTH: 'keys' }).warnings, HOST).toEqual([])
+    }
+  })
+
+  test.each<[NodeJS.ProcessEnv, RegExp]>([
+    [{ AUTH: 'key' }, /^AUTH is "key": it must be one of open, keys\.$/],
+    [{ AUTH_ANONYMOUS: 'housing:read' }, /^AUTH_ANONYMOUS is set, but AUTH is not keys/],
+    [{ AUTH: 'keys', AUTH_ANONYMOUS: 'read' }, /^AUTH_ANONYMOUS has "read": each scope must be one of housing:read, /],
+    [{ AUTH: 'keys', AUTH_ISSUER: issuer.AUTH_ISSUER }, /^AUTH_ISSUER is set, but AUTH_AUDIENCE is not/],
+    [{ AUTH: 'keys', AUTH_AUDIENCE: 'x' }, /^AUTH_AUDIENCE is set, but AUTH_ISSUER is not/],
+    ...[
+      'http://id.example.org',
+      'id.example.org',
+      'https://u:p@id.example.org',
+      'https://id.example.org/?x',
+      'ftp://localhost',
+    ].map((AUTH_ISSUER): [NodeJS.ProcessEnv, RegExp] => [
+      { AUTH: 'keys', ...issuer, AUTH_ISSUER },
+      /^AUTH_ISSUER is ".*": it must be the https URL/,
+    ]),
+    ...['0', '0.05', '-1', 'x', '1e3', 'Infinity', 'OFF'].map((RATE_LIMIT): [NodeJS.ProcessEnv, RegExp] => [
+      { AUTH: 'keys', RATE_LIMIT },
+      /^RATE_LIMIT is ".*": it must be a number from 0\.1/,
+    ]),
+  ])('%j is half a configuration, or a wrong one', (env, problem) => {
+    expect(problems(env)).toEqual([expect.stringMatching(problem)])
+  })
+
+  test('of an issuer without AUTH=keys each setting is reported', () => {
+    expect(problems(issuer)).toHaveLength(2)
+  })
+
+  test.each(['http://127.0.0.1:8080', 'http://localhost/realms/homes', 'http://[::1]:8080', 'https://id.example.org/'])(
+    'an issuer may be %s',
+    (AUTH_ISSUER) => {
+      const { access } = readConfig({ AUTH: 'keys', ...issuer, AUTH_ISSUER })
+      expect(access.tokens?.issuer).toBe(AUTH_ISSUER)
+    },
+  )
+
+  test('limits can be turned off, and are off where everybody may do everything', () => {
+    const limit = (env: NodeJS.ProcessEnv) => readConfig(env).access.rateLimit
+    expect([limit({ AUTH: 'keys' }), limit({ AUTH: 'keys', RATE_LIMIT: '0.1' })]).toEqual([1, 0.1])
+    expect([limit({ AUTH: 'keys', RATE_LIMIT: 'off' }), limit({ RATE_LIMIT: '2' })]).toEqual([Infinity, Infinity])
   })
 })
 

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { type AccessSettings, accessSettings } from './access-settings.ts'
 import { type DatabaseSettings, databaseSettings } from './database-settings.ts'
 import { Environment } from './environment.ts'
 import { hostPattern, isLoopback } from './host-names.ts'
@@ -11,6 +12,7 @@ export interface Config {
   hosts: string[] | '*'
   /** Exact origins, or `*` for every one. */
   origins: string[] | '*'
+  access: AccessSettings
   database: DatabaseSettings
   migrate: (typeof migrateModes)[number]
   logLevel: (typeof logLevels)[number]
@@ -37,6 +39,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
     port: env.integer('PORT', 0, 65535),
     hosts: hosts(env, address, database),
     origins: origins(env),
+    access: accessSettings(env, address),
     database,
     migrate: env.choice('MIGRATE', migrateModes),
     logLevel: env.choice('LOG_LEVEL', logLevels),

@@ -57,7 +57,7 @@ export class Environment {
     return this.given(name) ?? settings[name].default
   }
 
-  list(name: 'HOSTS' | 'ORIGINS' | 'TRUST_PROXY'): string[] {
+  list(name: 'HOSTS' | 'ORIGINS' | 'TRUST_PROXY' | 'AUTH_ANONYMOUS'): string[] {
     const items = this.text(name).split(',')
     return items.map((item) => item.trim()).filter((item) => item !== '')
   }
@@ -69,7 +69,7 @@ export class Environment {
     return Number(value)
   }
 
-  choice<T extends string>(name: 'MIGRATE' | 'LOG_LEVEL' | 'POSTGRES_SSLMODE', allowed: readonly T[]): T {
+  choice<T extends string>(name: 'AUTH' | 'MIGRATE' | 'LOG_LEVEL' | 'POSTGRES_SSLMODE', allowed: readonly T[]): T {
     const value = this.text(name)
     if (!allowed.includes(value as T))
       this.problems.push(`${name} is "${value}": it must be one of ${allowed.join(', ')}.`)

@@ -33,6 +33,28 @@ export const settings = {
     meaning: 'Instead of the other `POSTGRES_*`: `postgres://user:password@host:port/database?sslmode=…`. Secret.',
   },
   DATA_DIR: { default: 'data', meaning: 'Folder of the embedded database, which is used when no server is set.' },
+  AUTH: {
+    default: 'open',
+    meaning:
+      '`open`: everybody who reaches the port may do everything. `keys`: an API key, or a token of `AUTH_ISSUER`, is needed.',
+  },
+  AUTH_ANONYMOUS: {
+    default: '',
+    meaning: 'With `AUTH=keys`: what callers without a key or token may do, such as `housing:read`.',
+  },
+  AUTH_ISSUER: {
+    default: '',
+    meaning: 'With `AUTH=keys`: the URL of an OpenID Connect issuer whose access tokens are accepted besides keys.',
+  },
+  AUTH_AUDIENCE: {
+    default: '',
+    meaning: 'The audience that such a token must name; set it together with `AUTH_ISSUER`.',
+  },
+  RATE_LIMIT: {
+    default: '1',
+    meaning:
+      'With `AUTH=keys`: multiplies what each caller may send, which is 50 reads and 10 writes a second. `off`: no limit.',
+  },
   MIGRATE: {
     default: 'on',
     meaning: '`on` applies missing migrations at the start; `check` waits until another tool, such as Flyway, has.',
@@ -53,4 +75,7 @@ export type Name = keyof typeof settings
 export const secrets = ['POSTGRES_PASSWORD', 'DATABASE_URL'] as const
 export const sslModes = ['disable', 'require', 'verify-full'] as const
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export const authModes = ['open', 'keys'] as const
+/** What a caller may do. Each scope implies those before it. */
+export const scopes = ['housing:read', 'housing:write', 'housing:admin'] as const
 export const migrateModes = ['on', 'check'] as const

@@ -24,7 +24,13 @@ interface Resource<Shape extends TSchema, Page extends TSchema> {
   example: unknown
 }
 
-/** The usual routes of a versioned resource, as the contract describes them: what they do and answer, what follows. */
+const reading = { scope: 'housing:read' } as const
+const writing = { scope: 'housing:write' } as const
+
+/**
+ * The usual routes of a versioned resource, as the contract describes them: the scope that they need, what they do and
+ * answer, and what can follow.
+ */
 export function answersOf<Shape extends TSchema, Page extends TSchema>(resource: Resource<Shape, Page>) {
   const { what, shape, page, example } = resource
   const missing = { 404: `No ${what} has this id.` }
@@ -42,6 +48,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
   const toChanges = (id: string) => to(['replace', 'patch', 'delete'], { id, 'If-Match': '$response.header.ETag' })
   return {
     page: {
+      ...reading,
       description:
         'Page by page: send the `next` of one page as `cursor` to get the following one. The header `Link` has its URL.',
       links: {
@@ -56,6 +63,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       },
     },
     found: {
+      ...reading,
       description:
         'With the `ETag` that a change needs. If `If-None-Match` names the current version, the answer is a 304.',
       links: { 200: toChanges('$request.path.id') },
@@ -66,6 +74,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       },
     },
     created: (reasons: Reasons = {}) => ({
+      ...writing,
       description: 'Can be repeated safely with an `Idempotency-Key`.',
       links: {
         201: {
@@ -79,6 +88,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       },
     }),
     changed: (reasons: Reasons = {}) => ({
+      ...writing,
       description: isConditional,
       links: { 200: { ...to(['get'], { id: '$request.path.id' }), ...toChanges('$request.path.id') } },
       response: {
@@ -87,6 +97,7 @@ export function answersOf<Shape extends TSchema, Page extends TSchema>(resource:
       },
     }),
     deleted: (reasons: Reasons = {}) => ({
+      ...writing,
       description: isConditional,
       response: {
         204: noContent(`The ${what} is deleted.`),

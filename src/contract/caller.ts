@@ -1,6 +1,7 @@
-/** What a caller may do. Each scope implies those before it. */
-export const scopes = ['housing:read', 'housing:write', 'housing:admin'] as const
-export type Scope = (typeof scopes)[number]
+import type { Scope } from '../config/access-settings.ts'
+import { scopes } from '../config/settings.ts'
+
+export type { Scope }
 
 export const isScope = (text: string): text is Scope => scopes.includes(text as Scope)
 
@@ -16,6 +17,12 @@ export const includes = (granted: ReadonlySet<Scope>, needed: Scope): boolean =>
   scopes.slice(scopes.indexOf(needed)).some((scope) => granted.has(scope))
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a caller of the route needs; a route without it is `public`. */
+    scope?: Scope
+    /** Everybody may use the route. */
+    public?: boolean
+  }
   interface FastifyRequest {
     /** Null where nobody has to say who they are (`AUTH=open`), and on public paths. */
     caller: Caller | null

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyInstance, FastifySchema } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, FastifySchema } from 'fastify'
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
 import type { Database } from '../database/tables.ts'
+import type { Scope } from './caller.ts'
 import { maxInt4 } from './json-schema.ts'
 import type { Kind } from './problem-kinds.ts'
 import { ProblemDocument } from './problems.ts'
@@ -39,21 +40,32 @@ export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} 
   for (const kind of Object.values(kinds)) app.declared.kinds.set(kind.code, kind)
   app.addHook('onRoute', (route) => {
     const { response, ...schema } = route.schema ?? {}
-    const refused = route.method === 'GET' || route.method === 'HEAD' ? {} : { 403: problem(403, crossSite) }
-    route.schema = { tags: [tag.name], ...schema, response: { ...(response as object), ...refused } }
+    const { 403: lacking, ...others } = denials
+    const reads = route.method === 'GET' || route.method === 'HEAD'
+    const denied = describedProblems({ ...others, 403: reads ? lacking : `${lacking} ${crossSite}` })
+    route.schema = { tags: [tag.name], ...schema, response: { ...(response as object), ...denied } }
   })
 }
 
 /** Operations that can follow an answer, by the status of the answer and a name (OpenAPI's Link Objects). */
 export type Links = Record<number, Record<string, { operationId: string; parameters: Record<string, string> }>>
 
+interface Operation extends FastifySchema {
+  description: string
+  /** What a caller needs. */
+  scope: Scope
+  links?: Links
+  config?: FastifyContextConfig
+}
+
 /** What the contract says of one route. The id is the name of the function in generated clients. */
-export const operation = <const Schema extends FastifySchema & { description: string; links?: Links }>(
+export const operation = <const Described extends Operation>(
   operationId: string,
   summary: string,
-  schema: Schema,
+  { scope, config, ...schema }: Described,
 ) => ({
   schema: { operationId, summary, ...schema },
+  config: { ...config, scope },
   ...(schema.links && { links: schema.links }),
 })
 
@@ -103,8 +115,15 @@ const always = {
   504: 'The database took too long.',
 }
 
-/** The failure of every route that changes something. */
-const crossSite = 'A browser sent the request from a page of another site, whose origin is not allowed.'
+/** Failures of the routes that need a scope, in both versions. */
+export const denials = {
+  401: 'The service asks for credentials, and the request has none that are valid.',
+  403: 'The credentials lack the scope.',
+  429: 'The caller has sent more than its limit allows.',
+}
+
+/** The other 403, of every route that changes something. */
+const crossSite = 'Or a browser sent the request from a page of another site, whose origin is not allowed.'
 
 /** Why any write may be rejected: an operator may add constraints and triggers. */
 export const constraintForbids = 'A constraint or a trigger that the operator added to the database forbids it.'
@@ -114,9 +133,12 @@ export const bodyFailures = { 413: 'The body is too large.', 415: 'The body is n
 
 /** The failing answers of a route: those of every route, and `reasons`, its own by status. */
 export const failures = <S extends number = never>(reasons = {} as Record<S, string>) =>
+  describedProblems({ ...always, ...reasons }) as { [status in S | keyof typeof always]: TUnsafe<ProblemDocument> }
+
+const describedProblems = (reasons: Record<number, string>) =>
   Object.fromEntries(
-    Object.entries({ ...always, ...reasons }).map(([status, why]) => [status, problem(Number(status), String(why))]),
-  ) as unknown as { [status in S | keyof typeof always]: TUnsafe<ProblemDocument> }
+    Object.entries(reasons).map(([status, why]) => [status, problem(Number(status), why)]),
+  ) as unknown as Record<number, TUnsafe<ProblemDocument>>
 
 const problem = (status: number, description: string) => ({
   description,
@@ -129,10 +151,19 @@ export const RetryAfter = Type.Optional(
 )
 const MediaTypes = Type.Optional(Type.String({ description: 'The media types that this path accepts.' }))
 
+const WWWAuthenticate = Type.Optional(Type.String({ description: 'What the credentials lack (RFC 6750).' }))
+
 /** The headers that come with a problem of some statuses. */
 const headersOf: Record<number, Record<string, TSchema>> = {
+  401: { 'WWW-Authenticate': WWWAuthenticate },
+  403: { 'WWW-Authenticate': WWWAuthenticate },
   412: { ETag: Type.Optional(Type.String({ description: 'The current version of the resource.' })) },
   415: { 'Accept-Post': MediaTypes, 'Accept-Patch': MediaTypes },
+  429: {
+    'Retry-After': RetryAfter,
+    'RateLimit-Policy': Type.Optional(Type.String({ description: 'The limit: a quota, and its window in seconds.' })),
+    RateLimit: Type.Optional(Type.String({ description: 'What is left of it, and the seconds until it is whole.' })),
+  },
   503: { 'Retry-After': RetryAfter },
 }
 

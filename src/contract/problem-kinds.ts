@@ -37,9 +37,19 @@ export const kinds = kindsOf({
   unauthenticated: [
     401,
     'Credentials are needed',
-    'The request has no valid credentials. The header `WWW-Authenticate` names the scheme that this path accepts.',
+    'The request needs an API key or a token, as `Authorization: Bearer …`. The operator of the service hands them out.',
+  ],
+  'invalid-token': [
+    401,
+    'The API key or token is not valid',
+    'The API key or token is unknown, incomplete, expired or revoked, or a token is not meant for this service. The log of the service says which.',
   ],
   forbidden: [403, 'Not allowed', 'The caller may not do this. Nothing was changed. `detail` says what is missing.'],
+  'insufficient-scope': [
+    403,
+    'The scope is missing',
+    'The API key or token is valid, but lacks the scope that this request needs. `detail` names it. `housing:write` includes `housing:read`, and `housing:admin` includes both. Nothing was changed.',
+  ],
   'cross-site-request': [
     403,
     'A page of another site sent this',
@@ -112,7 +122,7 @@ export const kinds = kindsOf({
   'too-many-requests': [
     429,
     'Too many requests',
-    'The caller has sent more requests than the limit allows. Nothing was changed. Try again after the seconds that `Retry-After` names.',
+    'The caller has sent more requests, or more failed credentials, than its limit allows. Nothing was changed. Try again after the seconds that `Retry-After` names; `RateLimit-Policy` names the limit, and `RateLimit` what is left of it.',
   ],
   'headers-too-large': [
     431,

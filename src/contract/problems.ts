@@ -128,7 +128,7 @@ function logFailure(error: unknown, { code, status }: Kind, { id, method, routeO
   const why = reason(error)
   const stall = /no answer within|timeout/.test(why) ? recentStall() : undefined // only what is late
   if (code === 'internal-error') log.error({ request_id: id, err: error }, message)
-  else (log as Log).throttledError(code, { request_id: id, code }, `${message}: ${stall ?? why}`)
+  else (log as Log).throttled('error', code, { request_id: id, code }, `${message}: ${stall ?? why}`)
 }
 
 const soon = { headers: { 'retry-after': '1' } }

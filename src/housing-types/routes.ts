@@ -42,6 +42,7 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.get(
     '',
     operation('listHousingTypes', 'All housing types', {
+      scope: 'housing:read',
       description: 'They are few, so they come in one answer. It has an ETag of its own.',
       links: {
         200: {
@@ -64,6 +65,7 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.get(
     '/:code',
     operation('getHousingType', 'One housing type', {
+      scope: 'housing:read',
       description: 'By its code.',
       links: { 200: toChanges },
       params: HousingTypeCode,
@@ -84,6 +86,7 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.put(
     '/:code',
     operation('putHousingType', 'Add a housing type, or replace it', {
+      scope: 'housing:admin',
       description: 'With `If-None-Match: *` it only adds, with `If-Match` it only replaces the version that is named.',
       links: {
         200: toChanges,
@@ -122,6 +125,7 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
   app.delete(
     '/:code',
     operation('deleteHousingType', 'Delete a housing type', {
+      scope: 'housing:admin',
       description:
         'A type that houses have cannot be deleted. With `If-Match` only the version that is named is deleted.',
       params: HousingTypeCode,

@@ -50,15 +50,16 @@ export function logRequests(app: FastifyInstance, log: Log): void {
 /** The URL of a route without the patterns of its parameters. */
 const withoutPatterns = (url: string) => url.replace(/\(.*?\)(?=\/|$)/g, '')
 
-/** Written by hand because every request needs it: only the client and the URL can contain what JSON must escape. */
+/** Written by hand because every request needs it: only client, caller and URL can contain what JSON must escape. */
 export function requestLine(request: FastifyRequest, reply: FastifyReply, bytes: number): string {
   const { method, headers } = request.raw
   const route = request.route ?? ''
   const status = reply.raw.statusCode
   const ms = Math.round(reply.elapsedTime * 10) / 10
   const trace = headers.traceparent === undefined ? '' : traceField(String(headers.traceparent))
+  const caller = request.caller ? `,"caller":${JSON.stringify(request.caller.name)}` : ''
   return (
-    `{"level":"info","time":"${now()}","request_id":"${request.id}"${trace},"client":${clientOf(request.ip)},` +
+    `{"level":"info","time":"${now()}","request_id":"${request.id}"${trace},"client":${clientOf(request.ip)}${caller},` +
     `"method":"${method}","route":"${route}","url":${JSON.stringify(loggable(request.originalUrl))},` +
     `"status":${status},"ms":${ms},"bytes":${bytes},"msg":"${method} ${route && `${route} `}${status} in ${ms} ms"}\n`
   )
@@ -96,15 +97,21 @@ function clientOf(address = ''): string {
 /** The most characters of a URL in the log. */
 const longestUrl = 1024
 
-/** A URL for the log: shortened, and without the values of parameters whose names suggest a secret. */
+/**
+ * A URL for the log: shortened, without the values of parameters whose names suggest a secret, and without what looks
+ * like an API key or a token.
+ */
 function loggable(url: string): string {
   const query = url.indexOf('?')
   const safe = query >= 0 && mayBeSecret.test(url) ? url.slice(0, query) + withoutSecrets(url.slice(query)) : url
-  return safe.length > longestUrl ? `${safe.slice(0, longestUrl)}…` : safe
+  const text = safe.replace(credentials, '***')
+  return text.length > longestUrl ? `${text.slice(0, longestUrl)}…` : text
 }
 
 const secret =
   /token|secret|passw|pwd|credential|authorization|^auth$|signature|^sig$|session|jwt|(^|[^a-z]|api|access|private)key$/i
+/** An API key, or a JSON Web Token, also if a part of it is missing. */
+const credentials = /hr_\w{8,}|eyJ[\w-]{8,}(\.[\w-]*)*/g
 /** A quick first check of the whole URL; a name may be percent-encoded. */
 const mayBeSecret = /token|secret|passw|pwd|credential|auth|sig|session|jwt|key|%/i
 

@@ -1,13 +1,20 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { AccessSettings, Scope } from '../config/access-settings.ts'
+import { includes } from '../contract/caller.ts'
 import { plainJson } from '../http/representation.ts'
+
+interface Options {
+  version: string
+  access: AccessSettings
+}
 
 /**
  * The contract at `/openapi.json`, and pages to read and to try it at `/docs`, which ask no other server. Comes before
  * the routes that it documents.
  */
-export async function serveDocs(app: FastifyInstance, version: string): Promise<void> {
+export async function serveDocs(app: FastifyInstance, { version, access }: Options): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -18,13 +25,36 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              'An API key, which begins with `hr_`, or an access token of the issuer that the service trusts. With `AUTH=open`, the default of the service, it needs neither.',
+          },
+        },
+      },
     },
-    // The resources declare their tags after this. There is no authentication yet, and the contract says so.
+    transform: ({ schema, url, route }) => ({ schema: { ...schema, ...secured(route.config?.scope, access) }, url }),
+    // The resources declare their tags after this.
     transformObject: (document) =>
-      'openapiObject' in document
-        ? { ...completed(document.openapiObject), tags: app.declared.tags, security: [] }
-        : {},
+      'openapiObject' in document ? { ...completed(document.openapiObject), tags: app.declared.tags } : {},
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
+  })
+  await app.register(page)
+  app.get('/openapi.json', { schema: { hide: true }, config: { public: true }, onSend: plainJson }, async (request) =>
+    atSite(app.swagger(), request),
+  )
+  app.get('/redoc', { schema: { hide: true }, config: { public: true } }, async (_request, reply) =>
+    reply.redirect('/docs'),
+  )
+}
+
+/** The page, whose files are as public as the contract. */
+const page: FastifyPluginAsync = async (app) => {
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, public: true }
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -38,15 +68,21 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
     ].join('; '),
     theme: { title: 'Sample API' },
   })
-  app.get('/openapi.json', { schema: { hide: true }, onSend: plainJson }, async (request) =>
-    atSite(app.swagger(), request),
-  )
-  app.get('/redoc', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
 }
 
 /** The contract, whose server is the API where clients see it. */
 function atSite<Document extends object>(document: Document, { site: { prefix } }: FastifyRequest): Document {
   return prefix ? { ...document, servers: [{ url: prefix }] } : document
+}
+
+/** What a caller needs for a route, as the contract says it. An empty requirement stands for no credentials. */
+function secured(
+  scope: Scope | undefined,
+  { auth, anonymous }: AccessSettings,
+): { security: Record<string, string[]>[] } {
+  if (scope === undefined) return { security: [] }
+  const isOptional = auth === 'open' || includes(new Set(anonymous), scope)
+  return { security: [...(isOptional ? [{}] : []), { bearer: [scope] }] }
 }
 
 interface Schema {

@@ -7,6 +7,7 @@ export const greeting: FastifyPluginAsync = async (app) => {
   app.get(
     '/',
     {
+      config: { public: true },
       onSend: plainJson,
       schema: {
         operationId: 'root__get',

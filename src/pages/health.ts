@@ -1,16 +1,18 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { AccessSettings } from '../config/access-settings.ts'
 import type { OpenDatabase, Trouble } from '../database/database.ts'
 import type { Readiness } from './readiness.ts'
 
 interface Dependencies {
   findTrouble: OpenDatabase['findTrouble']
   readiness: Readiness
+  auth: AccessSettings['auth']
 }
 
-const probe = { schema: { hide: true }, config: { anyHost: true } }
+const probe = { schema: { hide: true }, config: { anyHost: true, public: true } }
 
 /** `/livez`: the process answers. `/readyz` (alias `/healthz`): it can serve data, or which checks fail. */
-export const health: FastifyPluginAsync<Dependencies> = async (app, { findTrouble, readiness }) => {
+export const health: FastifyPluginAsync<Dependencies> = async (app, { findTrouble, readiness, auth }) => {
   let underWay: Promise<Trouble> | undefined
   let reported: string | undefined
 
@@ -49,6 +51,6 @@ export const health: FastifyPluginAsync<Dependencies> = async (app, { findTroubl
         process: { ok: !draining, draining },
       }
       const ok = Object.values(checks).every((check) => check.ok)
-      return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'unavailable', checks })
+      return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'unavailable', auth, checks })
     })
 }

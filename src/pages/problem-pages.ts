@@ -7,7 +7,7 @@ import { addVary } from '../http/headers.ts'
 export const problemPages: FastifyPluginAsync = async (app) => {
   app.get<{ Params: { code: string } }>(
     '/problems/:code',
-    { schema: { hide: true, params: Type.Object({ code: Type.String() }) } },
+    { schema: { hide: true, params: Type.Object({ code: Type.String() }) }, config: { public: true } },
     async ({ params: { code }, headers }, reply) => {
       const kind = app.declared.kinds.get(code)
       if (!kind) throw new Problem('not-found', `No problem has the code ${code}.`)

@@ -20,7 +20,13 @@ export class V1InvalidInput extends Problem {
 }
 
 /** Where version 1 has words of its own. */
-const words: Record<string, string> = { 'cross-site-request': 'Cross-site request refused' }
+const words: Record<string, string> = {
+  'cross-site-request': 'Cross-site request refused',
+  unauthenticated: 'Not authenticated',
+  'invalid-token': 'Not authenticated',
+  'insufficient-scope': 'Not enough permissions',
+  'too-many-requests': 'Too many requests',
+}
 
 /** Answers a failure as the predecessor did: with one sentence, or a list of everything wrong with the input. */
 export function sendDetail(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { ref } from '../contract/contract.ts'
+import { denials, ref } from '../contract/contract.ts'
 import { Problem } from '../contract/problems.ts'
 import { actingAs } from '../database/actor.ts'
 import { onViolation } from '../database/errors.ts'
@@ -40,12 +40,16 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   acceptJsonAsVersion1(app)
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, compress: false } // the predecessor never did
+    const denied = Object.entries(denials).map(([status, description]) => [status, { description, ...ref(V1Failure) }])
+    const { response, ...schema } = route.schema ?? {}
+    route.schema = { ...schema, response: { ...(response as object), ...Object.fromEntries(denied) } }
   })
   app.addHook('onSend', plainJson)
 
   app.get<{ Querystring: Query }>(
     '/housing_type/',
     {
+      config: { scope: 'housing:read' },
       schema: {
         tags: ['Housing Types'],
         operationId: 'get_all_housing_types_api_v1_housing_type__get',
@@ -64,6 +68,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   app.get<{ Params: { code: string } }>(
     `/housing_type/:code${anything}`,
     {
+      config: { scope: 'housing:read' },
       schema: {
         tags: ['Housing Types'],
         operationId: 'get_housing_type_code_api_v1_housing_type__code__get',
@@ -84,6 +89,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   app.get<{ Params: { postal_code: string }; Querystring: Query }>(
     `/housing/:postal_code${anything}`,
     {
+      config: { scope: 'housing:read' },
       schema: {
         tags: ['Housing'],
         operationId: 'get_housing_in_postal_code_api_v1_housing__postal_code__get',
@@ -109,6 +115,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   app.post(
     '/housing/',
     {
+      config: { scope: 'housing:write' },
       schema: {
         tags: ['Housing'],
         operationId: 'create_house_api_v1_housing__post',

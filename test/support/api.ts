@@ -65,6 +65,7 @@ export const optionsFor = (database: ServerOptions['database']): ServerOptions =
   database,
   readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
   log: silent,
+  access: { auth: 'open', anonymous: [], tokens: undefined, rateLimit: Number.POSITIVE_INFINITY },
   hosts: '*',
   origins: [],
   trustProxy: [],

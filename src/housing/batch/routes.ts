@@ -1,3 +1,4 @@
+import type { Static } from 'typebox'
 import { answer, operation, type Routes, ref } from '../../contract/contract.ts'
 import { IdempotencyKey, IdempotencyReplayed, keyedFailures, keyFailures } from '../../contract/idempotency-key.ts'
 import { noSuch, Problem } from '../../contract/problems.ts'
@@ -19,8 +20,9 @@ export const batchRoutes: Routes = async (app, { db }) => {
     '/batch',
     {
       bodyLimit: 1024 * 1024,
-      config: { maxItems: maxOperations },
       ...operation('batchHousing', 'Create, change and delete houses, all or none', {
+        scope: 'housing:write',
+        config: { maxItems: maxOperations, cost: ({ operations }: Static<typeof Batch>) => operations.length / 100 },
         description:
           'The operations are done in their order, in one transaction: if one fails, none is done. Can be repeated safely with an `Idempotency-Key`.',
         links: {

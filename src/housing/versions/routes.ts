@@ -30,6 +30,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
   app.get(
     `${one}/versions`,
     operation('listHousingVersions', 'The history of a house', {
+      scope: 'housing:read',
       description: 'Newest first, page by page; also of a deleted house. Changes by SQL are in it too.',
       links: {
         200: {
@@ -63,6 +64,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
   app.post(
     `${one}/versions/:version/restore`,
     operation('restoreHousing', 'Restore an earlier version of a house', {
+      scope: 'housing:write',
       description:
         'Makes it the newest version, under the usual `If-Match`; or brings back a deleted house, for which `If-Match` is not needed. Can be repeated safely with an `Idempotency-Key`.',
       params: HousingVersionId,

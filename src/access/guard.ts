@@ -1,0 +1,81 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { AccessSettings, Scope } from '../config/access-settings.ts'
+import { type Caller, includes } from '../contract/caller.ts'
+import { Problem } from '../contract/problems.ts'
+import type { Log } from '../log.ts'
+import { InvalidCredentials } from './credentials.ts'
+import { limiter } from './fairness.ts'
+import { accessProblem, type Denial } from './problems.ts'
+import { metadataUrl } from './protected-resource.ts'
+
+/** Says whose credentials they are. Rejects with {@link InvalidCredentials} if they are nobody's. */
+export interface Callers {
+  callerOf(credentials: string): Promise<Caller>
+}
+
+interface Options {
+  settings: AccessSettings
+  keys: Callers
+  /** Undefined where only keys are accepted. */
+  tokens: Callers | undefined
+  log: Log
+}
+
+/** The longest API key or token, in bytes. */
+const maxLength = 8192
+
+/** Checks, before the body of a request is read, who sends it, whether they may, and whether they send too much. */
+export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Options): void {
+  const anonymous: Caller = { name: 'anonymous', scopes: new Set(settings.anonymous) }
+  const limits = limiter(app, settings.rateLimit)
+
+  app.addHook('onRequest', async (request, reply) => {
+    const { scope } = request.routeOptions.config
+    if (scope === undefined) return // public, or there is no such route
+    const credentials = credentialsIn(request)
+    const caller = credentials === undefined ? anonymous : await identify(credentials)
+    if (caller instanceof InvalidCredentials) {
+      limits.fail(request, reply)
+      throw denied(request, 'invalid-token', scope, caller.message)
+    }
+    request.caller = caller
+    if (caller !== anonymous || anonymous.scopes.size > 0) limits.spend(request, reply)
+    if (includes(caller.scopes, scope)) return
+    if (caller === anonymous) throw denied(request, 'unauthenticated', scope, `no credentials, and ${scope} is needed`)
+    throw denied(request, 'insufficient-scope', scope, `${caller.name} lacks the scope ${scope}`)
+  })
+
+  /** Whose credentials they are, or why they are nobody's. */
+  async function identify(credentials: string): Promise<Caller | InvalidCredentials> {
+    try {
+      if (credentials.startsWith('hr_')) return await keys.callerOf(credentials)
+      if (tokens && credentials !== '') return await tokens.callerOf(credentials)
+      return new InvalidCredentials(tokens ? 'not a Bearer token' : 'not an API key')
+    } catch (error) {
+      if (error instanceof InvalidCredentials) return error
+      throw error
+    }
+  }
+
+  /** The answer, which does not say why; the log does. */
+  function denied(request: FastifyRequest, code: Denial, scope: Scope, reason: string): Problem {
+    const { id, ip } = request
+    const problem = accessProblem(code, scope, tokens ? { resource_metadata: metadataUrl(request) } : {})
+    const { status } = problem.kind
+    log.throttled('warn', `${ip} ${reason}`, { request_id: id, client: ip, code }, `Denied with ${status}: ${reason}`)
+    return problem
+  }
+}
+
+/** The API key or token of a request: undefined if there is none, empty if it has another form. */
+function credentialsIn({ raw: { headers, rawHeaders } }: FastifyRequest): string | undefined {
+  const { authorization } = headers
+  if (authorization === undefined) return undefined
+  const times = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
+  if (times > 1) throw malformed('The header Authorization may be sent only once.')
+  const [, credentials = ''] = /^bearer +([\w.~+/=-]+)$/i.exec(authorization) ?? []
+  if (authorization.length > maxLength) throw malformed(`An API key or token may have at most ${maxLength} bytes.`)
+  return credentials
+}
+
+const malformed = (detail: string) => new Problem('malformed-request', detail)
