@@ -1,4 +1,5 @@
 // A Postgres server for one measurement, with many houses in it.
+import type { Client } from 'autocannon'
 import { readConfig } from '../src/config/config.ts'
 import { openDatabase } from '../src/database/open.ts'
 import { bringUpOnce } from '../src/migrations/bring-up.ts'
@@ -35,3 +36,9 @@ export async function withHouses(use: (url: string) => Promise<void>): Promise<v
     await stop()
   }
 }
+
+/** Each connection asks for its own random houses. */
+export const asking = (path: (random: number) => string) => ({
+  setupClient: (client: Client) =>
+    client.setRequests(Array.from({ length: 500 }, () => ({ path: path(Math.floor(Math.random() * count)) }))),
+})

@@ -1,8 +1,7 @@
 // GET by id and by postal code, compared with a bare Fastify that asks the same Postgres with a named statement.
-import type { Client } from 'autocannon'
 import Fastify from 'fastify'
 import pg from 'pg'
-import { count, postalCode, withHouses } from './houses.ts'
+import { asking, count, postalCode, withHouses } from './houses.ts'
 import { compare, isBare, listen } from './pairs.ts'
 
 async function bare(): Promise<void> {
@@ -38,12 +37,6 @@ const lookups = {
   'GET /api/v1/housing/{postal_code}': (random: number) =>
     `/api/v1/housing/${encodeURIComponent(postalCode(random % (count / 5)))}`,
 }
-
-/** Each connection asks for its own random houses. */
-const asking = (path: (random: number) => string) => ({
-  setupClient: (client: Client) =>
-    client.setRequests(Array.from({ length: 500 }, () => ({ path: path(Math.floor(Math.random() * count)) }))),
-})
 
 if (isBare) await bare()
 else

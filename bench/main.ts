@@ -3,6 +3,7 @@ const measurements = {
   layer: 'what the layer around every request costs: GET / beside a bare Fastify',
   lookups: 'GET by id and by postal code, beside a bare Fastify that asks the same Postgres',
   creates: 'POST, beside a bare Fastify that sends an insert for each',
+  access: 'GET by id with an API key, and with a token, beside the same with AUTH=open',
   types: 'the list of housing types, from memory, beside a bare Fastify that asks Postgres',
   pages: 'the thousandth page of the list beside the first',
 }

@@ -10,7 +10,8 @@ import autocannon from 'autocannon'
 import type { FastifyInstance } from 'fastify'
 import { freePort } from '../test/support/postgres.ts'
 
-const pairs = Number(process.env.PAIRS ?? 7)
+/** How many pairs of processes are compared. */
+export const pairs = Number(process.env.PAIRS ?? 7)
 const rounds = 9
 const warmUp = 4 // until then the code is still being compiled
 
@@ -97,8 +98,12 @@ const medianOf = (comparisons: Comparison[]): Comparison => ({
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 
-export const startProgram = (DATABASE_URL: string) =>
-  start(fileURLToPath(new URL('../dist/main.js', import.meta.url)), { DATABASE_URL, ORIGINS: 'https://example.org' })
+export const startProgram = (DATABASE_URL: string, env: NodeJS.ProcessEnv = {}) =>
+  start(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {
+    DATABASE_URL,
+    ORIGINS: 'https://example.org',
+    ...env,
+  })
 
 async function start(script: string, env: NodeJS.ProcessEnv) {
   const PORT = String(await freePort())

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Site } from '../contract/path.ts'
 import { Problem } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
+import { withoutCredentials } from './request-log.ts'
 
 const changesNothing = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -52,7 +53,7 @@ function refusedOrigins(log: Log): (origin: string) => void {
       reported.clear()
       since = now
     }
-    const text = origin.replace(/[^!-~]/g, '?').slice(0, 200)
+    const text = withoutCredentials(origin.replace(/[^!-~]/g, '?')).slice(0, 200)
     if (reported.has(text) || reported.size >= maxReported) return
     reported.add(text)
     log.warn(`The origin ${text} is not in ORIGINS: its pages can neither read answers nor change anything.`)

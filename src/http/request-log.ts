@@ -15,10 +15,13 @@ declare module 'fastify' {
 const processId = randomBytes(6).toString('base64url')
 let requests = 0
 
-/** The caller's `X-Request-Id` if it is plain, otherwise a new id: a random part per process, and a counter. */
+/**
+ * The caller's `X-Request-Id` if it is plain and no API key or token, otherwise a new id: a random part per process, and
+ * a counter.
+ */
 export function requestId({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id']
-  return given !== undefined && /^[A-Za-z0-9_-]{1,64}$/.test(String(given)) ? String(given) : nextRequestId()
+  const given = String(headers['x-request-id'] ?? '')
+  return /^[A-Za-z0-9_-]{1,64}$/.test(given) && withoutCredentials(given) === given ? given : nextRequestId()
 }
 
 export function nextRequestId(): string {
@@ -104,7 +107,7 @@ const longestUrl = 1024
 function loggable(url: string): string {
   const query = url.indexOf('?')
   const safe = query >= 0 && mayBeSecret.test(url) ? url.slice(0, query) + withoutSecrets(url.slice(query)) : url
-  const text = safe.replace(credentials, '***')
+  const text = withoutCredentials(safe)
   return text.length > longestUrl ? `${text.slice(0, longestUrl)}…` : text
 }
 
@@ -112,6 +115,10 @@ const secret =
   /token|secret|passw|pwd|credential|authorization|^auth$|signature|^sig$|session|jwt|(^|[^a-z]|api|access|private)key$/i
 /** An API key, or a JSON Web Token, also if a part of it is missing. */
 const credentials = /hr_\w{8,}|eyJ[\w-]{8,}(\.[\w-]*)*/g
+
+/** The text for the log, without what looks like an API key or a token. */
+export const withoutCredentials = (text: string): string => text.replace(credentials, '***')
+
 /** A quick first check of the whole URL; a name may be percent-encoded. */
 const mayBeSecret = /token|secret|passw|pwd|credential|auth|sig|session|jwt|key|%/i
 
