@@ -50,6 +50,7 @@ describe('a valid token', () => {
     ['for several audiences', { aud: ['other', audience] }, {}],
     ['without a type', {}, { typ: undefined }],
     ['of the type JWT', {}, { typ: 'JWT' }],
+    ['without a kid, where one key fits,', {}, { kid: undefined }],
     ['of the type application/at+jwt', {}, { typ: 'application/at+jwt' }],
     ['that expired less than 30 s ago', { exp: now() - 20 }, {}],
     ['that becomes valid in less than 30 s', { nbf: now() + 20 }, {}],
@@ -383,6 +384,22 @@ describe('the issuer', () => {
       expect(await outcome(issuer.sign({}, { header: { kid } })), kid).toMatch(/^401/)
     expect(await outcome(issuer.sign({}, { alg: 'HS256', key: 'secret', header: { kid: 'secret' } }))).toMatch(/^401/)
     expect(await outcome(issuer.sign())).toBe('sub:alice')
+  })
+
+  test('must name its key in each token if several fit', async () => {
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+    issuer.answers.keys = answering({ keys: [...issuer.publicKeys(), { ...other, kid: 'other' }] })
+    expect(await outcome(issuer.sign({}, { header: { kid: undefined } }))).toMatch(/^401 multiple matching keys/)
+    expect(await outcome(issuer.sign())).toBe('sub:alice')
+  })
+
+  test('may have its keys at http on this machine, whatever that is called', async () => {
+    issuer.answers.discovery = answering({ issuer: url, jwks_uri: `${url.replace('127.0.0.1', 'localhost')}/keys` })
+    expect(await outcome(issuer.sign())).toBe('sub:alice')
+    issuer.answers.discovery = answering({ issuer: url, jwks_uri: 'http://[::1]:1/keys' })
+    tokens = newTokens()
+    expect(await outcome(issuer.sign())).toBe('503')
+    expect(lines).toEqual([expect.stringMatching(/cannot be reached/)])
   })
 
   test('whose name ends in a slash has its discovery below it', async () => {
