@@ -1,6 +1,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { type Versions, versionIsIn } from '../contract/versioned.ts'
 import { actorOf, setActor } from '../database/actor.ts'
+import { statement } from '../database/statement.ts'
 import type { Database } from '../database/tables.ts'
 import { type HousingInput, type HousingPatch, ownColumns } from './schemas.ts'
 
@@ -86,6 +87,16 @@ export async function deleteHousing(db: Database, id: number, versions: Versions
     .executeTakeFirst()
   return deleted !== undefined
 }
+
+/** Never sent, only planned, to see that houses may be changed and deleted. */
+statement('change_and_delete_housing', (db, house: HousingPatch & { housing_type_id: number }) => {
+  const written = Object.fromEntries([...ownColumns, 'housing_type_id' as const].map((name) => [name, house[name]]))
+  return db
+    .with('h', (cte) => cte.updateTable('housing.housing').set(written).returning('id'))
+    .deleteFrom('housing.housing')
+    .where('id', 'in', (eb) => eb.selectFrom('h').select('id'))
+    .compile()
+})
 
 /** Locks these houses, in the order of their ids, until the transaction ends. */
 export const lockHouses = (tx: Database, ids: number[]) =>
