@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientBase } from 'pg'
-import { isPassing, isSqlError } from '../database/errors.ts'
+import { isForbidden, isPassing, isSqlError } from '../database/errors.ts'
 import { type Migration, MigrationError } from './files.ts'
 import {
   ask,
@@ -161,7 +161,7 @@ async function apply(client: ClientBase, migration: Migration): Promise<void> {
   await inTransaction(client, async () => {
     await client.query('set local search_path = housing, pg_catalog, pg_temp') // no function of another schema
     await client.query(sql).catch((error) => {
-      if (!isSqlError(error) || isPassing(error)) throw error
+      if (!isSqlError(error) || isPassing(error) || isForbidden(error)) throw error
       const at = error.position ? `, line ${sql.slice(0, Number(error.position)).split('\n').length}` : ''
       throw new MigrationError([
         `${script}${at}: ${error.message} (SQLSTATE ${error.code}). It was rolled back; the database is as it was before this script.`,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientBase } from 'pg'
 import type { Config } from '../config/config.ts'
 import type { OpenDatabase } from '../database/database.ts'
-import { isPassing, isSqlError, reason, Unreachable } from '../database/errors.ts'
+import { isForbidden, isPassing, isSqlError, reason, Unreachable } from '../database/errors.ts'
 import { inspectSchema, migrate } from './apply.ts'
 import { type Migration, MigrationError } from './files.ts'
 import { ask, type SchemaStatus } from './history.ts'
@@ -34,7 +34,9 @@ export function bringUpOnce(
       const before = await inspectSchema(client, migrations)
       onStatus(before)
       if (before.pending.length === 0 || mode === 'check') return before
-      await migrate(client, migrations, report)
+      await migrate(client, migrations, report).catch(async (error) => {
+        throw isForbidden(error) ? await forbidden(client, migrations, error) : error
+      })
       const after = await inspectSchema(client, migrations)
       onStatus(after)
       return after
@@ -52,6 +54,16 @@ async function checkEncoding(client: ClientBase): Promise<void> {
     throw new DatabaseRefused(
       `The database ${name} is encoded in ${encoding}; this release needs UTF8. Create another one (create database homes encoding 'UTF8' template template0), and copy the data with pg_dump and psql.`,
     )
+}
+
+/** What the database still lacks, and why this role may not apply it. */
+async function forbidden(client: ClientBase, migrations: Migration[], { message }: Error): Promise<DatabaseRefused> {
+  const { pending } = await inspectSchema(client, migrations)
+  const scripts = pending.map(({ script }) => script).join(', ')
+  const [{ role }] = (await ask(client, 'select current_user as role')) as [{ role: string }]
+  return new DatabaseRefused(
+    `The database lacks ${scripts}, which the role ${role} may not apply: ${message} (SQLSTATE 42501). Run \`npm run migrate\` as the role that owns the schema; with MIGRATE=check the API waits for that.`,
+  )
 }
 
 /** Tries until the schema is the expected one. Throws {@link DatabaseRefused}. */
@@ -86,7 +98,7 @@ function asRefusal(error: unknown): DatabaseRefused | undefined {
     '28P01': ' Check POSTGRES_USER and POSTGRES_PASSWORD.',
     '28000': " Check POSTGRES_USER, and the server's pg_hba.conf.",
     '3D000': ' Create it, or check POSTGRES_DB.',
-    '42501': ' Grant the permission, or run `npm run migrate` as a role that has it.',
+    '42501': ' Grant the permission (db/roles.sql has what the API needs), or use a role that has it.',
   }[error.code]
   return new DatabaseRefused(`The database reports: ${error.message} (SQLSTATE ${error.code}).${hint ?? ''}`)
 }
