@@ -9,7 +9,7 @@ const api = client(app)
 beforeAll(async () => {
   await sql`create table public.refusal (code text, text text, name text)`.execute(db)
   await sql`
-    create function public.refuse() returns trigger language plpgsql as $$
+    create function public.refuse() returns trigger language plpgsql security definer as $$
     declare refusal public.refusal;
     begin
       select * into refusal from public.refusal;

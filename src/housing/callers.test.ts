@@ -1,20 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyPluginAsync } from 'fastify'
 import { sql } from 'kysely'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { startApi } from '../../test/support/api.ts'
 import { appWithCallers } from '../../test/support/callers.ts'
 import { client, expectProblem, library as house } from '../../test/support/http.ts'
-import { validateStrictly } from '../http/strict.ts'
-import { housingRoutes } from './routes.ts'
 
 const { db, database } = await startApi()
-const app = appWithCallers(database)
-const version2: FastifyPluginAsync = async (app) => {
-  validateStrictly(app)
-  await app.register(housingRoutes, { prefix: '/housing', db: database.db })
-}
-await app.register(version2, { prefix: '/api/v2' })
+const app = await appWithCallers(database)
 afterAll(() => app.close())
 
 const api = client(app)

@@ -8,7 +8,7 @@ import { HousingTypes } from '../housing-types/memory.ts'
 import { addVersion1 } from './version1.ts'
 
 const { db, database } = await startApi()
-const app = appWithCallers(database)
+const app = await appWithCallers(database)
 await addVersion1(app, { db: database.db, types: new HousingTypes(database.db, new Notices()) })
 afterAll(() => app.close())
 

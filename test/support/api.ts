@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,23 +19,27 @@ import { createServer, type ServerOptions } from '../../src/server.ts'
 /** The back end that this run tests. */
 export const backend = process.env.BACKEND === 'server' ? 'server' : 'embedded'
 
-/** The real API on a new migrated database, which is emptied before each test and dropped after the test file. */
+/**
+ * The real API on a new migrated database, which is emptied before each test and dropped after the test file. On a server
+ * it runs as the role of db/roles.sql that serves; `db` is for the test's own statements, as the role that owns all.
+ */
 export async function startApi(options: Partial<ServerOptions> = {}) {
-  const { settings, drop } = await (backend === 'server' ? ownDatabase() : ownFolder())
+  const { settings, ownersSettings, drop } = await (backend === 'server' ? ownRegistry() : ownFolder())
   const { readiness = { schema: { expected: '', found: '', ready: true }, draining: false } } = options
   const opened = await openDatabase(settings, () => rejectUntilReady(readiness))
   // A copy without plugins is a different instance, so its queries are not gathered.
   const db = process.env.GATHERED === 'no' ? opened.db.withoutPlugins() : opened.db
   const database = { ...opened, db }
-  await bringUpOnce(database, readMigrations())
+  const owners = ownersSettings ? await openDatabase(ownersSettings) : opened
   const app = await apiOver(database, { ...options, readiness })
-  beforeEach(() => database.withClient((client) => client.query(emptyTables)))
+  beforeEach(() => owners.withClient((client) => client.query(emptyTables)))
   afterAll(async () => {
     await app.close()
     await database.close()
+    if (owners !== opened) await owners.close()
     await drop()
   })
-  return { app, db, settings, database }
+  return { app, db: owners.db, settings, database }
 }
 
 /** Empties all tables except four housing types, in order of creation: a log comes after the table that it logs. */
@@ -90,15 +95,36 @@ export async function ownFolder() {
   await cp(inject('template'), folder, { recursive: true })
   return {
     settings: { kind: 'embedded', folder } satisfies Config['database'],
+    ownersSettings: undefined,
     drop: () => rm(parent, { recursive: true }),
   }
 }
 
+/** A new database on the tests' server, migrated by the role that owns it, with what db/roles.sql grants to the other. */
+export async function ownRegistry(migrations = readMigrations()) {
+  const { owner, app, password } = inject('roles')
+  const { url, drop } = await ownDatabase(`owner ${owner}`)
+  const as = (username: string) => Object.assign(new URL(url), { username, password }).href
+  const settingsOf = (url: string) => readConfig({ DATABASE_URL: url }).database
+  const [ownersUrl, appsUrl] = [as(owner), as(app)]
+  const owners = await openDatabase(settingsOf(ownersUrl))
+  await bringUpOnce(owners, migrations)
+  await owners.withClient((client) => client.query(rolesSql()))
+  await owners.close()
+  return { settings: settingsOf(appsUrl), ownersSettings: settingsOf(ownersUrl), url: appsUrl, ownersUrl, drop }
+}
+
+/** The text of db/roles.sql for other roles, as the tests' server may have a registry with those that it names. */
+export function rolesSql({ owner, app } = inject('roles')): string {
+  const text = readFileSync(new URL('../../db/roles.sql', import.meta.url), 'utf8')
+  return text.replaceAll('registry_owner', owner).replaceAll('registry_app', app)
+}
+
 /** A new, empty database on the tests' server. */
-export async function ownDatabase() {
+export async function ownDatabase(options = '') {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const url = new URL(inject('serverUrl'))
-  await onServer(`create database ${name}`)
+  await onServer(`create database ${name} ${options}`)
   url.pathname = name
   return {
     settings: readConfig({ DATABASE_URL: url.href }).database,

@@ -1,11 +1,13 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { Caller } from '../../src/contract/caller.ts'
+import { housingRoutes } from '../../src/housing/routes.ts'
 import { createApp } from '../../src/http/app.ts'
+import { validateStrictly } from '../../src/http/strict.ts'
 import type { ServerOptions } from '../../src/server.ts'
 import { optionsFor } from './api.ts'
 
-/** An app without routes, whose clients name themselves in the header `caller`. */
-export function appWithCallers(database: ServerOptions['database']): FastifyInstance {
+/** The API of houses, whose clients name themselves in the header `caller`. */
+export async function appWithCallers(database: ServerOptions['database']): Promise<FastifyInstance> {
   const app = createApp(optionsFor(database))
   const callers = new Map<string, Caller>()
   app.addHook('onRequest', (request, _reply, done) => {
@@ -16,5 +18,10 @@ export function appWithCallers(database: ServerOptions['database']): FastifyInst
     }
     done()
   })
+  const version2: FastifyPluginAsync = async (app) => {
+    validateStrictly(app)
+    await app.register(housingRoutes, { prefix: '/housing', db: database.db })
+  }
+  await app.register(version2, { prefix: '/api/v2' })
   return app
 }

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { readConfig } from '../../src/config/config.ts'
 import type { ServerSettings } from '../../src/config/database-settings.ts'
@@ -18,6 +20,8 @@ declare module 'vitest' {
     template: string
     /** A server on which tests create and drop their own databases. */
     serverUrl: string
+    /** The roles on it that stand for registry_owner and registry_app. */
+    roles: { owner: string; app: string; password: string }
   }
 }
 
@@ -34,10 +38,26 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     given.kind === 'server' ? { url: urlOf(given), stop: async () => {} } : await startPostgres()
   project.provide('template', template)
   project.provide('serverUrl', server.url)
+  const id = randomUUID().replaceAll('-', '')
+  const roles = { owner: `test_owner_${id}`, app: `test_app_${id}`, password: id }
+  const { owner, app, password } = roles
+  await onServer(
+    server.url,
+    `create role ${owner} login password '${password}'; grant ${owner} to current_user;
+     create role ${app} login password '${password}'`,
+  )
+  project.provide('roles', roles)
   return async () => {
+    await onServer(server.url, `drop role ${owner}, ${app}`)
     await server.stop()
     await rm(folder, { recursive: true })
   }
+}
+
+async function onServer(url: string, statements: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query(statements).finally(() => client.end())
 }
 
 /** The settings as a DATABASE_URL, in which tests can replace the database. */
