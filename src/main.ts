@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
+import { UsageError } from './commands/usage-error.ts'
 import { type Config, ConfigError, readConfig } from './config/config.ts'
 import { version } from './version.ts'
 
@@ -29,6 +30,38 @@ program
   .description('apply the missing migrations, then exit')
   .action(async () => (await import('./commands/migrate.ts')).migrate(readWarning()))
 
+const keys = program
+  .command('keys')
+  .description('make, list and end API keys; on an embedded database while the API is stopped')
+  .exitOverride(({ exitCode }) => process.exit(exitCode && 2)) // of each command below, which has reported the error
+
+keys
+  .command('create')
+  .description('make a key, and print it on stdout: it is shown only this once')
+  .requiredOption('--name <text>', 'what the key is for, or who has it')
+  .requiredOption('--scope <scope...>', 'what the key may do: housing:read, housing:write or housing:admin')
+  .option('--expires <duration>', 'how long the key is valid, such as 12h or 365d (at most)', '90d')
+  .action(async (options) => (await import('./commands/keys.ts')).createKey(readWarning(), options))
+
+keys
+  .command('list')
+  .description('list all keys, also those that have ended')
+  .option('--json', 'as JSON, for programs')
+  .action(async (options) => (await import('./commands/keys.ts')).printKeys(readWarning(), options))
+
+keys
+  .command('revoke')
+  .description('end a key at once')
+  .argument('<id>', 'the id of the key, such as 7f3a9c01')
+  .action(async (id) => (await import('./commands/keys.ts')).revoke(readWarning(), id))
+
+keys
+  .command('rotate')
+  .description('replace a key by a new one with the same name, scopes and lifetime, and print that on stdout')
+  .argument('<id>', 'the id of the key to replace, such as 7f3a9c01')
+  .option('--overlap <duration>', 'how long the old key stays valid, such as 30m; 0h ends it at once', '24h')
+  .action(async (id, options) => (await import('./commands/keys.ts')).rotateKey(readWarning(), id, options))
+
 program
   .command('settings')
   .description('check the settings, and exit')
@@ -49,5 +82,5 @@ function readWarning(): Config {
 const { argv } = process
 program.parseAsync(argv.length > 2 ? argv : [...argv, 'serve']).catch((error: Error) => {
   process.stderr.write(`sample-api: ${error.message}\n`)
-  process.exit(error instanceof ConfigError ? 2 : 1)
+  process.exit(error instanceof ConfigError || error instanceof UsageError ? 2 : 1)
 })

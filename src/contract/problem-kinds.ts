@@ -137,7 +137,7 @@ export const kinds = kindsOf({
   unavailable: [
     503,
     'The service is not available at the moment',
-    'The database cannot be reached, is busy, or is not ready. Nothing was changed. Try again after the seconds that `Retry-After` names.',
+    'The database cannot be reached, is busy, or is not ready; or the issuer of a token cannot be asked for its keys. Nothing was changed. Try again after the seconds that `Retry-After` names.',
   ],
   'outcome-unknown': [
     503,

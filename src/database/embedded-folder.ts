@@ -26,6 +26,18 @@ export class FolderRefused extends Error {
   }
 }
 
+/** Another process uses the folder. */
+export class FolderInUse extends FolderRefused {
+  readonly holder: string
+  constructor(folder: string, pid: number) {
+    const holder = `process ${pid || 'unknown'}`
+    super(
+      `${folder} is in use by ${holder}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.`,
+    )
+    this.holder = holder
+  }
+}
+
 /** Receives lines for the log. */
 export interface Report {
   info: (line: string) => void
@@ -48,10 +60,7 @@ export async function claimFolder(folder: string, report: Report): Promise<Claim
   makeFolder(folder)
   const pid = () => (existsSync(join(folder, holder)) ? Number(readFileSync(join(folder, holder), 'utf8')) : 0)
   const unlock = await lockFolder(folder, pid, report.warn)
-  if (!unlock)
-    throw new FolderRefused(
-      `${folder} is in use by process ${pid() || 'unknown'}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.`,
-    )
+  if (!unlock) throw new FolderInUse(folder, pid())
   const release = () => {
     if (pid() === process.pid) rmSync(join(folder, holder))
     unlock()
