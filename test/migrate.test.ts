@@ -291,7 +291,9 @@ describe('two migrators at once', () => {
     await Promise.all([db.migrate(), bringUpOnce(other, migrations, { report: (line) => said.push(line) })]).then(
       ([mine]) => said.push(...mine),
     )
-    expect(said.filter((line) => line.startsWith('Applied')).sort()).toEqual(scripts.map((name) => `Applied ${name}.`))
+    expect(said.filter((line) => line.startsWith('Applied')).sort()).toEqual(
+      scripts.map((name) => `Applied ${name}.`).sort(),
+    )
     expect(await db.history()).toEqual([schemaRow, ...rows()])
     expect(await db.catalog()).toEqual(cleanCatalog)
   })

@@ -1,33 +1,61 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { on } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { settings } from '../src/config/settings.ts'
 import { startApi } from './support/api.ts'
+import { onServer } from './support/places.ts'
+import { serve } from './support/program.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = readFileSync(`${root}/README.md`, 'utf8')
 const { app } = await startApi()
 
 test('the curl session in the README gives the answers that it shows', async () => {
-  let replayed = 0
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
-  for (const [, block = ''] of readme.matchAll(/```console\n(.*?)```/gs))
-    for (const [, command = '', said] of block.matchAll(/^\$ (.*?)\n([^$ ].*?)\n(?=\$|$(?!.))/gms)) {
-      const { stdout } = await promisify(execFile)('sh', ['-c', command.replaceAll('localhost:3000', url.host)])
-      replayed += 1
-      expect(withoutLuck(stdout), command).toBe(withoutLuck(said as string))
-    }
-  expect(replayed).toBe(6)
+  expect(await replay('Use', url.host)).toBe(6)
 })
 
-/** Times and request ids differ each time. */
+test('the session with an API key in the README gives the answers that it shows', async () => {
+  const { env } = await onServer()
+  const { port } = await serve({ env: { ...env, AUTH: 'keys' } })
+  expect(await replay('Access', `localhost:${port}`, env)).toBe(6)
+})
+
+/** Runs the commands of a section in one shell, and compares what they print. Answers how many there were. */
+async function replay(title: string, host: string, env = {}): Promise<number> {
+  const section = readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
+  const blocks = [...section.matchAll(/```console\n(.*?)```/gs)].map(([, block = '']) => block)
+  const steps = blocks.flatMap((block) => [...block.matchAll(/^\$ (.*?)\n([^$ ].*?)\n(?=\$|$(?!.))/gms)])
+  const shell = spawn('sh', { cwd: root, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  onTestFinished(() => void shell.kill())
+  shell.stdin.write('exec 2>&1\n')
+  const ids = new Map<string, string>()
+  for (const [, command = '', said = ''] of steps) {
+    let text = command.replaceAll('localhost:3000', host)
+    for (const [shown, real] of ids) text = text.replaceAll(shown, real)
+    shell.stdin.write(`${text}\necho; echo ---end---\n`)
+    let printed = ''
+    for await (const [chunk] of on(shell.stdout, 'data')) {
+      printed += chunk
+      if (printed.endsWith('---end---\n')) break
+    }
+    expect(withoutLuck(printed.replace(/---end---\n$/, '')), command).toBe(withoutLuck(said))
+    const [shown, real] = [said, printed].map((text) => /\bid +([0-9a-f]{8})\b/.exec(text)?.[1])
+    if (shown && real) ids.set(shown, real)
+  }
+  return steps.length
+}
+
+/** Times, request ids and the ids of keys differ each time. */
 const withoutLuck = (text: string) =>
   text
     .trim()
     .replace(/"\d{4}-\d\d-\d\dT[^"]*"/g, '"<time>"')
+    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d UTC/g, '<time>')
     .replace(/"request_id":"[^"]*"/g, '"request_id":"…"')
+    .replace(/\b[0-9a-f]{8}\b/g, '<id>')
 
 test('the table of settings in the README lists what the program reads', () => {
   const rows = Object.entries(settings).map(([name, { default: value, meaning }]) => {
@@ -43,6 +71,7 @@ test('every file that the documents name exists', () => {
     'CONTRIBUTING',
     'SECURITY',
     'CHANGELOG',
+    'docs/access',
     'docs/containers',
     'docs/moving-from-python',
     'docs/operating',
