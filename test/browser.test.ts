@@ -4,8 +4,10 @@ import { createServer } from 'node:http'
 import { delimiter, join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { makeApiKey } from '../src/access/api-key.ts'
+import { insertKey } from '../src/access/queries.ts'
 import { createLog } from '../src/log.ts'
-import { startApi } from './support/api.ts'
+import { apiOver, startApi } from './support/api.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
@@ -17,7 +19,7 @@ beforeEach(({ skip }) => skip(!executablePath && !isRequired, 'Chromium is neede
 
 const warnings: string[] = []
 const log = Object.assign(createLog('silent'), { warn: (line: string) => warnings.push(line) })
-const { app } = await startApi({ log })
+const { app, db, database } = await startApi({ log })
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 
 /** A page of a new browser. */
@@ -65,6 +67,28 @@ test('the page at /docs shows both versions and tries them out as it is filled i
   }
   expect(complaints).toEqual([])
   expect(requested.filter((to) => !to.startsWith(`${url}/`) && !to.startsWith('data:'))).toEqual([])
+})
+
+test('the page at /docs sends an API key that is entered there', async () => {
+  const access = { auth: 'keys', anonymous: [], tokens: undefined, rateLimit: Number.POSITIVE_INFINITY } as const
+  const guarded = await apiOver(database, { access })
+  onTestFinished(() => guarded.close())
+  const { key, ...stored } = makeApiKey()
+  await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read'], lifetime: 3600 })
+  const page = await open()
+  await page.goto(`${await guarded.listen({ port: 0, host: '127.0.0.1' })}/docs`)
+  const list = page.locator('.opblock-get', { has: page.locator('[data-path="/api/v2/housing-types"]') })
+  await list.locator('.opblock-summary').first().click()
+  const status = list.locator('.live-responses-table .response-col_status')
+
+  await list.locator('button.execute').click()
+  await status.filter({ hasText: '401' }).waitFor()
+  await page.locator('.scheme-container button.authorize').click()
+  await page.locator('.auth-container input').fill(key)
+  await page.locator('.auth-container button.authorize').click()
+  await page.locator('.auth-container button.btn-done').click()
+  await list.locator('button.execute').click()
+  await status.filter({ hasText: '200' }).waitFor()
 })
 
 test('a page of another site can neither change anything, whatever it sends, nor frame a page', async () => {

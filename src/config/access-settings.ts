@@ -8,7 +8,7 @@ export type Scope = (typeof scopes)[number]
 export interface AccessSettings {
   auth: (typeof authModes)[number]
   /** What callers without credentials may do. */
-  anonymous: Scope[]
+  anonymous: readonly Scope[]
   /** Whose access tokens are accepted, and the audience that they must name. */
   tokens: { issuer: string; audience: string } | undefined
   /** Multiplies the usual limits of requests; infinite where there are none. */
