@@ -18,7 +18,7 @@ declare
 begin
   if to_regrole('registry_owner') is null then create role registry_owner login; end if;
   if to_regrole('registry_app') is null then create role registry_app login; end if;
-  -- Who is no superuser must be a member to give it anything.
+  -- Only a superuser can give things to a role without being a member of it.
   if not pg_has_role('registry_owner', 'usage') then execute format('grant registry_owner to %I', current_user); end if;
 
   -- The first migration creates the schema.
@@ -33,7 +33,8 @@ begin
     select format('table %s', oid::regclass) from pg_class -- that is: table, view or sequence
     where relnamespace = 'housing'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
       and relowner <> 'registry_owner'::regrole
-      and oid not in (select objid from pg_depend where deptype in ('a', 'i')) -- sequences of columns follow their tables
+      and oid not in ( -- the sequence of a column follows its table
+        select objid from pg_depend where classid = 'pg_class'::regclass and deptype in ('a', 'i') and refobjsubid > 0)
     union all
     select format('routine %s', oid::regprocedure) from pg_proc
     where pronamespace = 'housing'::regnamespace and proowner <> 'registry_owner'::regrole

@@ -34,11 +34,13 @@ export function bringUpOnce(
       const before = await inspectSchema(client, migrations)
       onStatus(before)
       if (before.pending.length === 0 || mode === 'check') return before
-      await migrate(client, migrations, report).catch(async (error) => {
-        throw isForbidden(error) ? await forbidden(client, migrations, error) : error
+      const forbidden = await migrate(client, migrations, report).catch((error) => {
+        if (isForbidden(error)) return error as Error
+        throw error
       })
       const after = await inspectSchema(client, migrations)
       onStatus(after)
+      if (forbidden && after.pending.length > 0) throw await refusalFor(client, after, forbidden)
       return after
     })
     .catch((error) => {
@@ -56,11 +58,10 @@ async function checkEncoding(client: ClientBase): Promise<void> {
     )
 }
 
-/** What the database still lacks, and why this role may not apply it. */
-async function forbidden(client: ClientBase, migrations: Migration[], { message }: Error): Promise<DatabaseRefused> {
-  const { pending } = await inspectSchema(client, migrations)
+/** Names what this role may not apply, and why. */
+async function refusalFor(client: ClientBase, { pending }: SchemaStatus, { message }: Error): Promise<DatabaseRefused> {
   const scripts = pending.map(({ script }) => script).join(', ')
-  const [{ role }] = (await ask(client, 'select current_user as role')) as [{ role: string }]
+  const [{ role }] = await ask(client, 'select current_user as role')
   return new DatabaseRefused(
     `The database lacks ${scripts}, which the role ${role} may not apply: ${message} (SQLSTATE 42501). Run \`npm run migrate\` as the role that owns the schema; with MIGRATE=check the API waits for that.`,
   )
