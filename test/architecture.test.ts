@@ -47,3 +47,8 @@ test('SQL is written only in database/, in migrations/, and in files named queri
   )
   expect(elsewhere).toEqual([])
 })
+
+test('no source runs a command, or makes code of text', () => {
+  const risky = /child_process|worker_threads|node:vm|\beval\(|\bFunction\(/
+  expect(files.filter((file) => risky.test(source(file)))).toEqual([])
+})

@@ -79,6 +79,7 @@ describe('headers', () => {
         'cross-origin-resource-policy': 'same-origin',
         'x-request-id': expect.stringMatching(/^[\w-]{1,64}$/),
       })
+      expect(answer.headers).not.toHaveProperty('set-cookie')
       const data = url.startsWith('/problems') ? 'public, max-age=3600' : 'private, no-cache'
       const cached = status >= 400 || /^\/(live|ready)z/.test(url) ? 'no-store' : data
       expect(answer.headers['cache-control']).toBe(cached)
