@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { on } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { settings } from '../src/config/settings.ts'
@@ -72,6 +73,7 @@ test('every file that the documents name exists', () => {
     'SECURITY',
     'CHANGELOG',
     'docs/access',
+    'docs/asvs',
     'docs/containers',
     'docs/moving-from-python',
     'docs/operating',
@@ -79,7 +81,7 @@ test('every file that the documents name exists', () => {
   for (const paper of papers.map((name) => `${name}.md`)) {
     const text = readFileSync(`${root}/${paper}`, 'utf8')
     const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|test|db|bench|scripts|docs)\/[\w./-]*\w)`/g)].map(
-      ([, a, b]) => a ?? b,
+      ([, link, file = '']) => (link ? join(dirname(paper), link) : file),
     )
     for (const file of named) expect(() => readFileSync(`${root}/${file}`), `${paper}: ${file}`).not.toThrow(/ENOENT/)
   }
