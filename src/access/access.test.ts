@@ -71,15 +71,16 @@ beforeEach(async () => {
   await settle()
 })
 
-/** Waits until keys and housing types are answered from memory. */
+/** Waits until keys, also the newest one, and housing types are answered from memory. */
 async function settle(): Promise<void> {
+  const headers = bearer(await keyOf(['housing:read']))
   await expect
     .poll(async () => {
       statements = 0
-      await app.inject({ url: '/api/v2/housing-types', headers: callers['housing:read'] })
-      return statements
+      const { statusCode } = await app.inject({ url: '/api/v2/housing-types', headers })
+      return [statusCode, statements]
     })
-    .toBe(0)
+    .toEqual([200, 0])
   warnings.length = 0
   lines.length = 0
 }
@@ -365,10 +366,10 @@ describe('limits', () => {
   test('of reads and writes are for each caller, and in the headers', async () => {
     const app = await limited()
     const { 'housing:read': one, 'housing:write': other } = callers
+    const [first] = (await ask(app, 1, 'GET', one)).done
+    expect(first?.headers).toMatchObject({ 'ratelimit-policy': '"reads";q=50;w=1', ratelimit: '"reads";r=49;t=1' })
     const { done, refused } = await ask(app, 500, 'GET', one)
-    expect(done.length).toBeGreaterThanOrEqual(50)
-    expect(done[0]?.headers['ratelimit-policy']).toBe('"reads";q=50;w=1')
-    expect(done.map(({ headers }) => headers.ratelimit)).toContain('"reads";r=49;t=1') // they may overtake each other
+    expect(done.length).toBeGreaterThanOrEqual(49)
     const last = refused.at(-1) as Answer
     expectProblem(last, 429, 'too-many-requests')
     expect(last.headers).toMatchObject({ 'retry-after': '1', ratelimit: '"reads";r=0;t=1' })
