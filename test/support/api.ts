@@ -34,7 +34,9 @@ export async function startApi(options: Partial<ServerOptions> = {}) {
   const app = await apiOver(database, { ...options, readiness })
   beforeEach(() => owners.withClient((client) => client.query(emptyTables)))
   afterAll(async () => {
-    await app.close()
+    const closed = app.close()
+    app.server.closeAllConnections() // also those that fetch has opened and not used, for which close() waits
+    await closed
     await database.close()
     if (owners !== opened) await owners.close()
     await drop()
