@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { makeApiKey } from '../src/access/api-key.ts'
 import { exchange, remote } from './support/http.ts'
 import { audience, startIssuer } from './support/issuer.ts'
 import { embedded, onServer } from './support/places.ts'
+import { startPostgres } from './support/postgres.ts'
 import { run, serve } from './support/program.ts'
 
 const places = { embedded, server: onServer }
@@ -28,6 +29,41 @@ test('half a configuration ends the start with exit code 2, and says what is mis
   const { code, stderr } = await run({ env: { AUTH: 'keys', AUTH_ISSUER: 'https://id.example.org' } })
   expect(code).toBe(2)
   expect(stderr).toContain('AUTH_ISSUER is set, but AUTH_AUDIENCE is not: set both, or neither.')
+})
+
+test('without its database a key is a 503, never a 401, and works again afterwards', async () => {
+  const server = await startPostgres()
+  onTestFinished(server.stop)
+  const issuer = await startIssuer()
+  onTestFinished(issuer.close)
+  const tokens = { AUTH_ISSUER: issuer.url, AUTH_AUDIENCE: audience }
+  const program = await serve({ env: { DATABASE_URL: server.url, ...tokens, AUTH: 'keys' } })
+  const key = await run({
+    env: { DATABASE_URL: server.url },
+    command: ['keys', 'create', '--name=x', '--scope=housing:read'],
+  })
+  const ask = (credentials: string) =>
+    remote(program.url).send('GET', '/api/v2/housing-types', undefined, { authorization: `Bearer ${credentials}` })
+  const statusOf = async (credentials: string) => (await ask(credentials)).status
+  await expect.poll(() => statusOf(key.stdout.trim()), { timeout: 10_000 }).toBe(200)
+  await server.crash()
+  const seen = new Set<number>()
+  await expect
+    .poll(
+      async () => {
+        const { status, headers } = await ask(key.stdout.trim())
+        seen.add(status)
+        if (status === 503) expect(headers.get('retry-after')).toBe('1')
+        return status
+      },
+      { timeout: 10_000 },
+    )
+    .toBe(503)
+  expect(await statusOf('garbage'), 'it needs no look at the database').toBe(401)
+  expect(await statusOf(issuer.sign()), 'the caller is known, the types are not').toBe(503)
+  expect([...seen].sort()).toEqual(seen.has(200) ? [200, 503] : [503])
+  await server.start()
+  await expect.poll(() => statusOf(key.stdout.trim()), { timeout: 30_000 }).toBe(200)
 })
 
 test('no line of the log has credentials, wherever they are sent and whatever becomes of them', async () => {
