@@ -1,5 +1,5 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey, type LocalJWKSet } from 'jose'
-import { isLoopback } from '../config/host-names.ts'
+import { isSecure } from '../config/host-names.ts'
 import { Problem } from '../contract/problems.ts'
 import { reason } from '../database/errors.ts'
 
@@ -117,15 +117,9 @@ async function addressOfKeys(issuer: string, signal: AbortSignal): Promise<URL> 
   const document = (await readJson(at, signal)) as { issuer?: unknown; jwks_uri?: unknown } | null
   if (document?.issuer !== issuer) throw new WrongAnswer(`${at} is for the issuer ${quoted(document?.issuer)}`)
   const address = String(document.jwks_uri)
-  if (!isSafe(address)) throw new WrongAnswer(`${at} has the jwks_uri ${quoted(document.jwks_uri)}, not https`)
+  if (!URL.canParse(address) || !isSecure(new URL(address)))
+    throw new WrongAnswer(`${at} has the jwks_uri ${quoted(document.jwks_uri)}, not https`)
   return new URL(address)
-}
-
-/** Whether nobody between here and there can change what it answers. */
-function isSafe(address: string): boolean {
-  if (!URL.canParse(address)) return false
-  const { protocol, hostname } = new URL(address)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')))
 }
 
 const quoted = (value: unknown) => String(JSON.stringify(value)).slice(0, 200)

@@ -1,5 +1,5 @@
 import type { Environment } from './environment.ts'
-import { isLoopback } from './host-names.ts'
+import { isLoopback, isSecure } from './host-names.ts'
 import { authModes, scopes } from './settings.ts'
 
 export type Scope = (typeof scopes)[number]
@@ -54,9 +54,8 @@ function tokens(env: Environment): AccessSettings['tokens'] {
 /** RFC 8414, 2: https, without query and fragment. */
 function isIssuer(text: string): boolean {
   if (!URL.canParse(text) || /[?#\s]/.test(text)) return false
-  const { protocol, hostname, username, password } = new URL(text)
-  const isSafe = protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')))
-  return isSafe && username === '' && password === ''
+  const url = new URL(text)
+  return isSecure(url) && url.username === '' && url.password === ''
 }
 
 const noLimit = Number.POSITIVE_INFINITY

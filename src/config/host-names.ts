@@ -36,6 +36,10 @@ export function isLoopback(host: string): boolean {
   return isIP(host) === 0 ? /(^|\.)localhost\.?$/i.test(host) : contains(loopback, host)
 }
 
+/** Whether nobody on the way can change what the URL answers: it is https, or http on this machine. */
+export const isSecure = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')))
+
 /** Whether the list contains an address; false for anything that is not one. */
 export function contains(list: BlockList, text: string): boolean {
   const address = text.replace(/%.*/, '') // the zone of a link-local address
