@@ -267,12 +267,13 @@ test('pages, probes, preflights, redirects, and paths or methods that do not exi
   expect(await asked('OPTIONS', '/api/v2/housing')).toBe(204)
 })
 
-test.each(['two headers', 'a key that is longer than 8 KiB'])('%s: 400', async (name) => {
+test.each(['two headers', 'a key that is longer than 8 KiB', 'a token that is longer than 8 KiB'])('%s: 400', async (name) => {
   const { authorization } = callers['housing:read']
   const port = await listening
   const headers = {
     'two headers': `Authorization: ${authorization}\r\nauthorization: ${authorization}`,
-    'a key that is longer than 8 KiB': `Authorization: Bearer hr_${'x'.repeat(8192)}`,
+    'a key that is longer than 8 KiB': `Authorization: Bearer hr_${'x'.repeat(8190)}`,
+    'a token that is longer than 8 KiB': `Authorization: Bearer ${issuer.sign({ filling: 'a'.repeat(6000) })}`,
   }[name]
   const answer = await exchange(
     port,

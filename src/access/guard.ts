@@ -3,6 +3,7 @@ import type { AccessSettings, Scope } from '../config/access-settings.ts'
 import { type Caller, includes } from '../contract/caller.ts'
 import { Problem } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
+import { isApiKey } from './api-key.ts'
 import { InvalidCredentials } from './credentials.ts'
 import { limiter } from './fairness.ts'
 import { accessProblem, type Denial } from './problems.ts'
@@ -48,7 +49,7 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
   /** Whose credentials they are, or why they are nobody's. */
   async function identify(credentials: string): Promise<Caller | InvalidCredentials> {
     try {
-      if (credentials.startsWith('hr_')) return await keys.callerOf(credentials)
+      if (isApiKey(credentials)) return await keys.callerOf(credentials)
       if (tokens && credentials !== '') return await tokens.callerOf(credentials)
       return new InvalidCredentials(tokens ? 'not a Bearer token' : 'not an API key')
     } catch (error) {
@@ -74,7 +75,7 @@ function credentialsIn({ raw: { headers, rawHeaders } }: FastifyRequest): string
   const times = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
   if (times > 1) throw malformed('The header Authorization may be sent only once.')
   const [, credentials = ''] = /^bearer +([\w.~+/=-]+)$/i.exec(authorization) ?? []
-  if (authorization.length > maxLength) throw malformed(`An API key or token may have at most ${maxLength} bytes.`)
+  if (credentials.length > maxLength) throw malformed(`An API key or token may have at most ${maxLength} bytes.`)
   return credentials
 }
 

@@ -12,7 +12,6 @@ interface TokensOptions extends IssuerOptions {
 
 /** No `none`, and none whose key is a shared secret, for which an attacker could take the public key. */
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
-const maxLength = 8192
 /** Seconds: how much clocks may differ, and how long a token may be valid. */
 const [tolerance, maxLifetime] = [30, 24 * 60 * 60]
 /** How many valid tokens are remembered, and for how many milliseconds. */
@@ -40,7 +39,6 @@ export class Tokens {
   }
 
   async #verify(token: string): Promise<Caller> {
-    if (token.length > maxLength) throw new InvalidCredentials('the token is longer than 8 KiB')
     const options = { ...this.#rules, algorithms, requiredClaims: ['exp', 'sub'], clockTolerance: tolerance }
     const { payload, protectedHeader } = await jwtVerify(token, this.#issuer.keyFor, options).catch(notAccepted)
     const problem = problemOf(payload, protectedHeader)
