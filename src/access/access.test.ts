@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { apiOver, optionsFor, silent, startApi } from '../../test/support/api.ts'
 import { client, exchange, expectProblem, library as house, listen } from '../../test/support/http.ts'
 import { audience, startIssuer } from '../../test/support/issuer.ts'
-import type { AccessSettings } from '../config/access-settings.ts'
+import type { AccessSettings, Scope } from '../config/access-settings.ts'
 import { scopes } from '../config/settings.ts'
 import { createApp } from '../http/app.ts'
 import type { Log } from '../log.ts'
@@ -50,7 +50,6 @@ afterAll(async () => {
 
 const bearer = (credentials: string) => ({ authorization: `Bearer ${credentials}` })
 
-type Scope = (typeof scopes)[number]
 const day = (fromNow: number) => new Date(Date.now() + fromNow * 24 * 60 * 60 * 1000).toISOString()
 
 /** A key of the database, which is emptied before each test. */
@@ -267,20 +266,23 @@ test('pages, probes, preflights, redirects, and paths or methods that do not exi
   expect(await asked('OPTIONS', '/api/v2/housing')).toBe(204)
 })
 
-test.each(['two headers', 'a key that is longer than 8 KiB', 'a token that is longer than 8 KiB'])('%s: 400', async (name) => {
-  const { authorization } = callers['housing:read']
-  const port = await listening
-  const headers = {
-    'two headers': `Authorization: ${authorization}\r\nauthorization: ${authorization}`,
-    'a key that is longer than 8 KiB': `Authorization: Bearer hr_${'x'.repeat(8190)}`,
-    'a token that is longer than 8 KiB': `Authorization: Bearer ${issuer.sign({ filling: 'a'.repeat(6000) })}`,
-  }[name]
-  const answer = await exchange(
-    port,
-    `GET /api/v2/housing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n\r\n`,
-  )
-  expect(answer).toMatch(/^HTTP\/1.1 400 .*"code":"malformed-request"/s)
-})
+test.each(['two headers', 'a key that is longer than 8 KiB', 'a token that is longer than 8 KiB'])(
+  '%s: 400',
+  async (name) => {
+    const { authorization } = callers['housing:read']
+    const port = await listening
+    const headers = {
+      'two headers': `Authorization: ${authorization}\r\nauthorization: ${authorization}`,
+      'a key that is longer than 8 KiB': `Authorization: Bearer hr_${'x'.repeat(8190)}`,
+      'a token that is longer than 8 KiB': `Authorization: Bearer ${issuer.sign({ filling: 'a'.repeat(6000) })}`,
+    }[name]
+    const answer = await exchange(
+      port,
+      `GET /api/v2/housing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n\r\n`,
+    )
+    expect(answer).toMatch(/^HTTP\/1.1 400 .*"code":"malformed-request"/s)
+  },
+)
 
 test('a key counts in the header only, and is in no line of the log', async () => {
   const key = await keyOf(scopes)

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Scope } from '../contract/caller.ts'
+import type { Scope } from '../config/access-settings.ts'
 import type { Database } from '../database/tables.ts'
 
 export type KeyRow = NonNullable<Awaited<ReturnType<typeof findKey>>>

@@ -1,5 +1,5 @@
 import type { ColumnType, Generated } from 'kysely'
-import type { Scope } from '../contract/caller.ts'
+import type { Scope } from '../config/access-settings.ts'
 
 declare module '../database/tables.ts' {
   interface Tables {

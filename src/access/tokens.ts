@@ -1,5 +1,6 @@
 import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
-import { type Caller, isScope, type Scope } from '../contract/caller.ts'
+import { isScope, type Scope } from '../config/access-settings.ts'
+import type { Caller } from '../contract/caller.ts'
 import { Problem } from '../contract/problems.ts'
 import { reason } from '../database/errors.ts'
 import { InvalidCredentials } from './credentials.ts'

@@ -9,9 +9,9 @@ import {
   listKeys,
   revokeKey,
 } from '../access/queries.ts'
+import { isScope, type Scope } from '../config/access-settings.ts'
 import type { Config } from '../config/config.ts'
 import { scopes } from '../config/settings.ts'
-import { isScope, type Scope } from '../contract/caller.ts'
 import { isVisible, Text, trimmed } from '../contract/text.ts'
 import { FolderInUse } from '../database/embedded-folder.ts'
 import { isSqlError } from '../database/errors.ts'

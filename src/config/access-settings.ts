@@ -4,6 +4,8 @@ import { authModes, scopes } from './settings.ts'
 
 export type Scope = (typeof scopes)[number]
 
+export const isScope = (text: string): text is Scope => scopes.includes(text as Scope)
+
 /** Who may do what. */
 export interface AccessSettings {
   auth: (typeof authModes)[number]
@@ -33,10 +35,9 @@ export function accessSettings(env: Environment, host: string): AccessSettings {
 
 function anonymous(env: Environment): Scope[] {
   const named = env.list('AUTH_ANONYMOUS')
-  for (const name of named)
-    if (!scopes.includes(name as Scope))
-      env.problems.push(`AUTH_ANONYMOUS has "${name}": each scope must be one of ${scopes.join(', ')}.`)
-  return named as Scope[]
+  for (const name of named.filter((name) => !isScope(name)))
+    env.problems.push(`AUTH_ANONYMOUS has "${name}": each scope must be one of ${scopes.join(', ')}.`)
+  return named.filter(isScope)
 }
 
 function tokens(env: Environment): AccessSettings['tokens'] {

@@ -1,10 +1,6 @@
 import type { Scope } from '../config/access-settings.ts'
 import { scopes } from '../config/settings.ts'
 
-export type { Scope }
-
-export const isScope = (text: string): text is Scope => scopes.includes(text as Scope)
-
 /** Who sends a request: an API key, the subject of a token, or `anonymous`. */
 export interface Caller {
   /** How the change log and the log name it: `key:7f3a9c01`, `sub:…`, `anonymous`. */
