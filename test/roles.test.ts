@@ -120,12 +120,6 @@ describe('the role that serves', async () => {
   })
 
   test('reads API keys, and says when one was used, but can neither make nor change one', async () => {
-    await asOwner(`
-      create table if not exists housing.api_keys (
-        id text primary key, hash bytea not null, name text not null, scopes text[] not null,
-        created_at timestamptz not null, created_by text, expires_at timestamptz not null, revoked_at timestamptz,
-        last_used_on date)`)
-    await asOwner(rolesSql())
     await asApp('select * from housing.api_keys')
     await asApp('update housing.api_keys set last_used_on = current_date')
     for (const statement of [
