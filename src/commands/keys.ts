@@ -12,9 +12,9 @@ import {
 import { isScope, type Scope } from '../config/access-settings.ts'
 import type { Config } from '../config/config.ts'
 import { scopes } from '../config/settings.ts'
-import { isVisible, Text, trimmed } from '../contract/text.ts'
+import { isText, trimmed } from '../contract/text.ts'
 import { FolderInUse } from '../database/embedded-folder.ts'
-import { isSqlError } from '../database/errors.ts'
+import { isForbidden, reason } from '../database/errors.ts'
 import { openDatabase } from '../database/open.ts'
 import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
@@ -91,9 +91,9 @@ async function withKeys<T>({ database: settings }: Config, work: (db: Database) 
       )
     return await work(database.db)
   } catch (error) {
-    if (settings.kind === 'server' && isSqlError(error) && error.code === '42501')
+    if (settings.kind === 'server' && isForbidden(error))
       throw new Error(
-        `The role ${settings.user} may not do this (${error.message}): run the command with the settings of the role that owns the schema housing.`,
+        `The role ${settings.user} may not do this (${reason(error)}): run the command with the settings of the role that owns the schema housing.`,
       )
     throw error
   } finally {
@@ -114,11 +114,8 @@ async function knownKey(db: Database, id: string): Promise<ListedKey> {
   return key
 }
 
-const namePattern = new RegExp((Text('Name', undefined, 100) as { pattern?: string }).pattern ?? '', 'u')
-
 function nameIn(text: string): string {
-  if (!namePattern.test(text) || !isVisible(text))
-    throw new UsageError('--name must be 1 to 100 characters in one line, and not only blanks.')
+  if (!isText(text, 100)) throw new UsageError('--name must be 1 to 100 characters in one line, and not only blanks.')
   return trimmed(text)
 }
 

@@ -10,11 +10,14 @@ const blanks = [
   '\\u180B-\\u180F\\u2000-\\u200F\\u2028-\\u202F\\u205F-\\u206F\\u2800\\u3000\\u3164\\uFE00-\\uFE0F\\uFEFF\\uFFA0\\uFFF0-\\uFFFB',
 ].join('')
 
+const patternOf = (max: number) =>
+  `^(?![${blanks}]*$) *[^ ${forbidden}]([^${forbidden}]{0,${max - 2}}[^ ${forbidden}])? *$`
+
 /** A line of text as clients send it: 1 to `max` characters (code points), not counting spaces at the ends. */
 export const Text = (what: string, example?: string, max = 50) =>
   Type.String({
     format: 'visible',
-    pattern: `^(?![${blanks}]*$) *[^ ${forbidden}]([^${forbidden}]{0,${max - 2}}[^ ${forbidden}])? *$`,
+    pattern: patternOf(max),
     description:
       `${what}: 1 to ${max} characters, not counting spaces at the ends; not only blanks ` +
       '(White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.',
@@ -26,6 +29,10 @@ const blanksBeyond = /^(?=.*[\u{10000}-\u{10FFFF}])[\p{White_Space}\p{Default_Ig
 
 /** What the pattern of a text cannot rule out: lone surrogates, and nothing but blanks with some beyond U+FFFF. */
 export const isVisible = (text: string): boolean => text.isWellFormed() && !blanksBeyond.test(text)
+
+/** Whether it is a line as {@link Text} describes it. */
+export const isText = (text: string, max: number): boolean =>
+  new RegExp(patternOf(max), 'u').test(text) && isVisible(text)
 
 /** The text as it is stored. */
 export const trimmed = (text: string): string => text.replace(/^ +| +$/g, '')
