@@ -14,9 +14,8 @@ interface Options {
 }
 
 /**
- * Lets each route be used by those who have the scope that it declares, or by everybody where it declares that it is
- * public; a route that declares neither fails the start. With `AUTH=open` nothing else is checked. Comes before the
- * routes.
+ * Lets callers use a route if they have the scope that it declares; everybody may use a route that is declared public. A
+ * route that declares neither fails the start, also with `AUTH=open`, which checks nothing else. Comes before the routes.
  */
 export async function controlAccess(app: FastifyInstance, { settings, database, log }: Options): Promise<void> {
   requireDeclarations(app)
@@ -31,7 +30,7 @@ export async function controlAccess(app: FastifyInstance, { settings, database, 
   if (settings.tokens) await app.register(protectedResource, settings.tokens)
 }
 
-/** Looks at the end, as a plugin may declare its routes public by a hook. */
+/** Looks once all routes are registered, as a later hook may declare them public. */
 function requireDeclarations(app: FastifyInstance): void {
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => void routes.push(route))

@@ -14,8 +14,8 @@ export interface Allowance {
 const maxBuckets = 100_000
 
 /**
- * Token buckets by name. Each holds `quota` requests, and fills up in `window` seconds. A full one is the same as none,
- * so only those in use are kept; nobody can push them out.
+ * Token buckets by name. Each holds `quota` requests, and fills up in `window` seconds. A new bucket is full, so full ones
+ * are forgotten. The others are kept: nobody can push out a bucket by using many names.
  */
 export class Buckets {
   readonly quota: number
@@ -30,12 +30,12 @@ export class Buckets {
     this.#perRequest = (window * 1000) / quota
   }
 
-  /** Takes one, if there is one. */
+  /** Takes a request from the bucket, unless it is empty. */
   take(name: string, now = performance.now()): Allowance {
     const full = this.#full(name, now)
     const after = full + this.#perRequest
     const excess = after - now - this.window * 1000
-    const isAllowed = excess <= 1e-6 // what repeated additions lose
+    const isAllowed = excess <= 1e-6 // repeated additions are not exact
     if (isAllowed) this.#keep(name, after, now)
     return {
       isAllowed,
@@ -45,7 +45,7 @@ export class Buckets {
     }
   }
 
-  /** Takes so many, whether or not they are there: those to come are then missing. */
+  /** Takes `count` requests even if fewer are left; the next ones then have to wait longer. */
   charge(name: string, count: number, now = performance.now()): void {
     this.#keep(name, this.#full(name, now) + count * this.#perRequest, now)
   }

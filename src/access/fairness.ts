@@ -13,7 +13,7 @@ const reading = new Set(['GET', 'HEAD'])
 
 /**
  * Limits what each caller sends to this process: 50 reads and 10 writes a second, times `factor`. Callers without
- * credentials, and failed credentials, 10 a minute, are told apart by their addresses. An infinite factor is no limit.
+ * credentials are limited by address. So are failed credentials, to 10 a minute. An infinite factor is no limit.
  */
 export function limiter(app: FastifyInstance, factor: number) {
   const isUnlimited = factor === Number.POSITIVE_INFINITY
@@ -31,11 +31,11 @@ export function limiter(app: FastifyInstance, factor: number) {
     })
 
   return {
-    /** Counts a request, and says in its answer what is left. Throws where its caller has sent too many. */
+    /** Counts a request, and puts what is left into the headers of its answer. Throws if its caller has sent too many. */
     spend(request: FastifyRequest, reply: FastifyReply): void {
       if (!isUnlimited) take(reading.has(request.method) ? reads : writes, nameOf(request), reply)
     },
-    /** Counts failed credentials. Throws where its address has sent too many of them. */
+    /** Counts failed credentials. Throws if its address has sent too many of them. */
     fail(request: FastifyRequest, reply: FastifyReply): void {
       if (!isUnlimited) take(failures, networkOf(request.ip), reply)
     },

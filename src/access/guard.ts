@@ -9,7 +9,7 @@ import { limiter } from './fairness.ts'
 import { accessProblem, type Denial } from './problems.ts'
 import { metadataUrl } from './protected-resource.ts'
 
-/** Says whose credentials they are. Rejects with {@link InvalidCredentials} if they are nobody's. */
+/** Finds the caller of credentials. Rejects with {@link InvalidCredentials} if there is none. */
 export interface Callers {
   callerOf(credentials: string): Promise<Caller>
 }
@@ -46,7 +46,7 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
     throw denied(request, 'insufficient-scope', scope, `${caller.name} lacks the scope ${scope}`)
   })
 
-  /** Whose credentials they are, or why they are nobody's. */
+  /** The caller of these credentials, or why they are not accepted. */
   async function identify(credentials: string): Promise<Caller | InvalidCredentials> {
     try {
       if (isApiKey(credentials)) return await keys.callerOf(credentials)
@@ -58,7 +58,7 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
     }
   }
 
-  /** The answer, which does not say why; the log does. */
+  /** The answer. It does not say why, so the log does. */
   function denied(request: FastifyRequest, code: Denial, scope: Scope, reason: string): Problem {
     const { id, ip } = request
     const problem = accessProblem(code, scope, tokens ? { resource_metadata: metadataUrl(request) } : {})

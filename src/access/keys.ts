@@ -6,7 +6,7 @@ import { hashOf, isWellFormed } from './api-key.ts'
 import { InvalidCredentials } from './credentials.ts'
 import { findKey, findKeys, type KeyRow, storeUses } from './queries.ts'
 
-/** How long days of use are collected before they are stored, and stored again after a failure, in milliseconds. */
+/** How long days of use are collected before they are stored, and how long a failure waits, in milliseconds. */
 const pause = 10_000
 const day = 24 * 60 * 60 * 1000
 
@@ -22,13 +22,13 @@ interface Key {
 
 /**
  * The callers of API keys: from memory while this process is notified of changes, otherwise read from Postgres each time.
- * In the memory a key is found by its hash. That takes no comparison in constant time: what an attacker could learn from
- * the time is about the SHA-256 of what they sent, which they cannot steer towards a stored one.
+ * A key is found by its SHA-256, so the comparison need not take constant time: its duration says something about that
+ * hash only, and nobody can choose a key by its hash.
  */
 export class ApiKeys {
   readonly #db: Database
   readonly #memory: Memory<Map<string, Key>>
-  /** One object for each, also where each request reads the database. */
+  /** By the ids of the keys: one object each, also while every request reads the database. */
   readonly #callers = new Map<string, Caller>()
   /** The days of use that are not stored yet, counted from 1970, by the ids of the keys. */
   readonly #uses = new Map<string, number>()

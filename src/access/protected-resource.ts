@@ -11,7 +11,7 @@ const resourceOf = ({ site: { scheme = 'https', host = '', prefix } }: FastifyRe
 /** Where the client of a request finds which issuer to ask. */
 export const metadataUrl = (request: FastifyRequest): string => resourceOf(request) + path
 
-/** Tells clients which issuer's tokens the API accepts (RFC 9728). */
+/** Names the issuer whose tokens the API accepts (RFC 9728). */
 export const protectedResource: FastifyPluginAsync<{ issuer: string }> = async (app, { issuer }) => {
   app.get(path, { onSend: plainJson, schema: { hide: true }, config: { public: true } }, async (request, reply) => {
     if (!request.site.host) throw new Problem('malformed-request', 'The request must have the header Host.')

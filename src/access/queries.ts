@@ -19,10 +19,11 @@ export const findKey = (db: Database, hash: Buffer) => keys(db).where('hash', '=
 
 /** Stores days of use, counted from 1970, by the ids of the keys. Writes no row that has this day, or a later one. */
 export async function storeUses(db: Database, uses: ReadonlyMap<string, number>): Promise<void> {
-  // Asked first, because /readyz fails while a statement that Postgres rejected for lack of a permission still would be.
+  // Asked first, because /readyz reports a statement that Postgres rejected, and requests are served without this right.
   const { rows } = await sql<{ granted: boolean }>`
     select has_column_privilege('housing.api_keys', 'last_used_on', 'update') as granted`.execute(db)
-  if (!rows[0]?.granted) throw new Error('This role may not update the column last_used_on of housing.api_keys.')
+  if (!rows[0]?.granted)
+    throw new Error('This role may not update the column last_used_on of housing.api_keys. Run db/roles.sql.')
   await sql`
     update housing.api_keys set last_used_on = date '1970-01-01' + used.day
     from unnest(${[...uses.keys()]}::text[], ${[...uses.values()]}::integer[]) as used (id, day)

@@ -11,7 +11,7 @@ interface TokensOptions extends IssuerOptions {
   audience: string
 }
 
-/** No `none`, and none whose key is a shared secret, for which an attacker could take the public key. */
+/** Those with public keys. With a shared secret, an attacker could sign with the public key, which everybody knows. */
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
 /** Seconds: how much clocks may differ, and how long a token may be valid. */
 const [tolerance, maxLifetime] = [30, 24 * 60 * 60]
@@ -60,7 +60,7 @@ export class Tokens {
   }
 }
 
-/** Keeps only the message of an error of jose: the error has the claims, and one message has a text of the token. */
+/** Keeps only the message of an error of jose, which carries the claims; one kind of message even quotes the token. */
 function notAccepted(error: unknown): never {
   if (error instanceof Problem) throw error
   throw new InvalidCredentials(error instanceof errors.JOSENotSupported ? 'an unknown extension' : reason(error))

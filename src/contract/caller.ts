@@ -14,7 +14,7 @@ export const includes = (granted: ReadonlySet<Scope>, needed: Scope): boolean =>
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a caller of the route needs; a route without it is `public`. */
+    /** What a caller of the route needs. A route declares this, or that it is `public`. */
     scope?: Scope
     /** Everybody may use the route. */
     public?: boolean

@@ -2,7 +2,7 @@ import { type KyselyPlugin, sql } from 'kysely'
 import { gatherAs } from './gather.ts'
 import type { Database } from './tables.ts'
 
-/** Who writes. It changes no query, but stays with the database, and with its transactions. */
+/** Who writes. As a plugin it stays with the database and its transactions; it changes no query. */
 class Actor implements KyselyPlugin {
   readonly name: string
   constructor(name: string) {
@@ -15,8 +15,8 @@ class Actor implements KyselyPlugin {
 const copies = new WeakMap<Database, WeakMap<object, Database>>()
 
 /**
- * The same database for one caller, whom the change log names; for nobody (null) it is `db` itself. Writes of one caller
- * are gathered into statements of their own.
+ * The same database, whose writes the change log attributes to this caller; for null it is `db` itself. Writes of
+ * different callers never share a statement.
  */
 export function actingAs(db: Database, caller: { name: string } | null): Database {
   if (caller === null) return db
@@ -32,8 +32,8 @@ export const actorOf = (db: Database): string =>
   db.getExecutor().plugins.find((plugin) => plugin instanceof Actor)?.name ?? ''
 
 /**
- * Tells the change log who writes, until the transaction ends. Every statement that writes houses returns this: Postgres
- * evaluates it with each row, and fires the triggers of the log after the last one. So a statement that is sent again, over
- * whatever connection, always tells it.
+ * Sets whom the change log names, until the transaction ends. Every statement that writes houses returns this: Postgres
+ * evaluates it with each row, before it fires the triggers of the log. So a statement names its caller by itself, also
+ * when it is sent again over another connection.
  */
 export const setActor = (name: string) => sql<string>`set_config('sample_api.actor', ${name}, true)`.as('actor')

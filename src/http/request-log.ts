@@ -16,8 +16,8 @@ const processId = randomBytes(6).toString('base64url')
 let requests = 0
 
 /**
- * The caller's `X-Request-Id` if it is plain and no API key or token, otherwise a new id: a random part per process, and
- * a counter.
+ * The caller's `X-Request-Id` if it is plain and does not look like an API key or token, otherwise a new id: a random part
+ * per process, and a counter.
  */
 export function requestId({ headers }: IncomingMessage): string {
   const given = String(headers['x-request-id'] ?? '')
