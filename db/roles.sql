@@ -1,13 +1,14 @@
 -- The two roles of the registry. registry_owner migrates, and owns everything in the schema housing. registry_app serves,
--- and may do what is listed below: it cannot write the change log, nor set the versions and the times of houses.
+-- and may do only what is listed below. It can neither write the change log nor set the versions and times of houses.
 --
--- Run it in the registry's database before the first migration, as the owner of the database who may create roles (a
--- superuser, for example), and after the migrations of each release, as the same or as registry_owner:
+-- Run it in the registry's database before the first migration, as a superuser, or as the owner of the database if that
+-- may create roles; and after the migrations of each release, as the same or as registry_owner:
 --   psql -v ON_ERROR_STOP=1 -f db/roles.sql postgres://…
--- Then both roles need a way to log in: \password registry_owner, \password registry_app. Whatever is in the schema and
--- belongs to another role becomes registry_owner's.
+-- After the first time, give both roles a way to log in: \password registry_owner, \password registry_app. Whatever is in
+-- the schema and belongs to another role becomes registry_owner's.
 --
--- There are no default privileges: a new table is closed to registry_app until it is listed here, and this has run again.
+-- There are no default privileges: registry_app cannot use a new table until the table is listed here and this has run
+-- again.
 begin;
 set local lock_timeout = '10s'; -- a table that changes hands waits for its readers and writers
 

@@ -3,7 +3,7 @@ set local lock_timeout = '10s';
 set local search_path = housing, pg_catalog, pg_temp;
 
 create table housing.api_keys (
-  -- What names the key in lists, in the log and in the change log; not a secret.
+  -- Names the key in lists, in the log and in the change log; not a secret.
   id text not null constraint api_keys_pkey primary key
     constraint api_key_id_is_8_hex_characters check (id ~ '^[0-9a-f]{8}$'),
   hash bytea not null constraint api_key_hash_is_unique unique
@@ -22,8 +22,8 @@ create table housing.api_keys (
     expires_at > created_at and expires_at - created_at <= interval '366 days')
 );
 
--- Each process keeps the keys in memory and is notified of every change, also of those made by SQL. That a key was used
--- changes nothing about it.
+-- Each process keeps the keys in memory and is notified of every change, also of those made by SQL. last_used_on is left
+-- out, as it changes nothing about a key.
 create function housing.notify_api_keys() returns trigger language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 begin
