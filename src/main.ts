@@ -33,7 +33,7 @@ program
 const keys = program
   .command('keys')
   .description('make, list and end API keys; on an embedded database while the API is stopped')
-  .exitOverride(({ exitCode }) => process.exit(exitCode && 2)) // of each command below, which has reported the error
+  .exitOverride(({ exitCode }) => process.exit(exitCode && 2)) // inherited below; the error is printed already
 
 keys
   .command('create')

@@ -48,7 +48,7 @@ export const settings = {
   },
   AUTH_AUDIENCE: {
     default: '',
-    meaning: 'The audience that such a token must name; set it together with `AUTH_ISSUER`.',
+    meaning: 'The audience that tokens of `AUTH_ISSUER` must name; set both or neither.',
   },
   RATE_LIMIT: {
     default: '1',

@@ -74,7 +74,7 @@ export const isRaisedWithin = (error: unknown): error is SqlError =>
 /** Whether the schema is not as this release expects: something is missing, has another form, or may not be used. */
 export const isOfSchema = (error: unknown): error is SqlError => isSqlError(error) && /^(42|3F)/.test(error.code)
 
-/** Whether the role may not do this. */
+/** Whether Postgres rejected it because the role lacks a right. */
 export const isForbidden = (error: unknown): boolean => isSqlError(error) && error.code === '42501'
 
 /** Whether the database has no space left, or cannot read what it stored. */

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { statement } from '../database/statement.ts'
 import type { Database } from '../database/tables.ts'
 
-/** A key belongs to the caller who sent it; the name of nobody is ''. */
+/** A key belongs to the caller who sent it; without a caller that is ''. */
 export interface CallersKey {
   caller: string
   key: string
@@ -19,8 +19,8 @@ export interface StoredAnswer<Headers = Record<string, string>> {
 const lifetime = sql`interval '24 hours'`
 
 /**
- * Locks the key until the transaction ends; false if another transaction holds it. A key has no spaces; that of nobody is
- * locked by itself, as older releases do.
+ * Locks the key until the transaction ends; false if another transaction holds it. Keys have no spaces, so the name of the
+ * lock is unique. Without a caller it is the key alone, as in older releases.
  */
 export async function lockIdempotencyKey(tx: Database, { caller, key }: CallersKey): Promise<boolean> {
   const name = caller === '' ? key : `${caller} ${key}`
