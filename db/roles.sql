@@ -10,6 +10,7 @@
 -- There are no default privileges: registry_app cannot use a new table until the table is listed here and this has run
 -- again.
 begin;
+set local search_path = pg_catalog, pg_temp; -- so that no function of another schema runs with the rights of a superuser
 set local lock_timeout = '10s'; -- a table that changes hands waits for its readers and writers
 
 do $$

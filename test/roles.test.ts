@@ -152,6 +152,20 @@ describe('roles.sql', () => {
     expect(await asOwner(rights)).toEqual(before)
   })
 
+  test('runs no function or operator of another schema, as whoever owns that would get the rights of who runs it', async () => {
+    const { env, query } = await onServer()
+    await query(`
+      create function public.format(text, name) returns text language sql as 'select (1 / 0)::text';
+      create function public.format(text, regclass) returns text language sql as 'select (1 / 0)::text';
+      create function public.has_database_privilege(text, name, text) returns boolean language sql as 'select 1 / 0 = 0';
+      create function public.never(oid, regrole) returns boolean language sql as 'select 1 / 0 = 0';
+      create operator public.<> (leftarg = oid, rightarg = regrole, function = public.never)`)
+    const database = await openDatabase(ownSettings(env.DATABASE_URL))
+    onTestFinished(database.close)
+    await bringUpOnce(database, migrations)
+    await query(rolesSql())
+  })
+
   test.each([0, 1, migrations.length])(
     'takes over a database of another role, in which %i scripts were applied',
     async (count) => {
