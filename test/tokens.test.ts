@@ -380,6 +380,15 @@ describe('the issuer', () => {
     expect(await outcome(issuer.sign())).toBe('sub:alice')
   })
 
+  test('that has published a broken key is right as soon as the key is', async () => {
+    const broken = issuer.publicKeys().map(({ kid, kty }) => ({ kid, kty, crv: 'P-256', x: 'AA', y: 'AA' }))
+    issuer.answers.keys = answering({ keys: broken })
+    expect(await outcome(issuer.sign())).toMatch(/^401/)
+    issuer.repent()
+    pass(5)
+    expect(await outcome(issuer.sign())).toBe('sub:alice')
+  })
+
   test('must name its key in each token if several fit', async () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
     issuer.answers.keys = answering({ keys: [...issuer.publicKeys(), { ...other, kid: 'other' }] })

@@ -48,7 +48,7 @@ export class Issuer {
     try {
       return await known.keys(header, token)
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || age < cooldown) throw error
+      if (error instanceof errors.JWKSMultipleMatchingKeys || age < cooldown) throw error
       return (await this.#refresh())(header, token)
     }
   }
