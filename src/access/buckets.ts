@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 
 /** What is left after a request, for the headers of its answer. Times are in seconds. */
 export interface Allowance {
@@ -69,10 +69,15 @@ export class Buckets {
   }
 }
 
-/** What shares a bucket with this address: an IPv4 address is alone, an IPv6 one with all of its /64. */
-export function networkOf(address: string): string {
-  const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? []
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address
+/**
+ * What shares a bucket with this address: an IPv4 address is alone, an IPv6 one with all of its /64. Some proxies add a
+ * port, which each connection changes. All texts that are not addresses share one bucket.
+ */
+export function networkOf(text: string): string {
+  const [, bracketed, withPort] = /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/.exec(text) ?? []
+  const address = (bracketed ?? withPort ?? text).replace(/^::ffff:(?=[\d.]+$)/i, '')
+  if (isIPv4(address)) return address
+  if (!isIPv6(address)) return 'unknown'
   const [head = '', tail] = address.replace(/%.*/, '').split('::')
   const left = groupsOf(head)
   const right = groupsOf(tail ?? '')
