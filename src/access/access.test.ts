@@ -206,6 +206,11 @@ test('without credentials every operation is a 401 that says what is needed', as
   }
 })
 
+test('without a host, as in HTTP/1.0, the challenge names no page of the API', async () => {
+  const answer = await exchange(await listening, 'GET /api/v2/housing HTTP/1.0\r\n\r\n')
+  expect(answer).toContain('\r\nwww-authenticate: Bearer realm="sample-api"\r\n')
+})
+
 test('a lesser scope is a 403 on every operation, and the scope or a greater one is enough', async () => {
   for (const operation of operations)
     for (const scope of scopes) {

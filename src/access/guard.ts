@@ -61,7 +61,8 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
   /** The answer. It does not say why, so the log does. */
   function denied(request: FastifyRequest, code: Denial, scope: Scope, reason: string): Problem {
     const { id, ip } = request
-    const problem = accessProblem(code, scope, tokens ? { resource_metadata: metadataUrl(request) } : {})
+    const metadata = tokens && metadataUrl(request)
+    const problem = accessProblem(code, scope, metadata ? { resource_metadata: metadata } : {})
     const { status } = problem.kind
     log.throttled('warn', `${ip} ${reason}`, { request_id: id, client: ip, code }, `Denied with ${status}: ${reason}`)
     return problem

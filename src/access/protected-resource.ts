@@ -8,8 +8,9 @@ const path = '/.well-known/oauth-protected-resource'
 /** The URL of the API as the client of a request sees it. */
 const resourceOf = ({ site: { scheme = 'https', host = '', prefix } }: FastifyRequest) => `${scheme}://${host}${prefix}`
 
-/** Where the client of a request finds which issuer to ask. */
-export const metadataUrl = (request: FastifyRequest): string => resourceOf(request) + path
+/** Where the client of a request finds which issuer to ask; undefined if it does not say which host it means. */
+export const metadataUrl = (request: FastifyRequest): string | undefined =>
+  request.site.host && resourceOf(request) + path
 
 /** Names the issuer whose tokens the API accepts (RFC 9728). */
 export const protectedResource: FastifyPluginAsync<{ issuer: string }> = async (app, { issuer }) => {
