@@ -139,7 +139,7 @@ const rights = `
   union all select proname, proowner::regrole::text, proacl::text from pg_proc where pronamespace = 'housing'::regnamespace
   union all select nspname, nspowner::regrole::text, nspacl::text from pg_namespace where nspname = 'housing'
   union all select attrelid::regclass || '.' || attname, null, attacl::text from pg_attribute where attacl is not null
-  order by 1, 2`
+  order by 1, 2, 3`
 
 describe('roles.sql', () => {
   test('can run again, also as the owner, and takes back what it does not grant', async () => {

@@ -1,5 +1,11 @@
-import { statSync } from 'node:fs'
-import { type ClaimedFolder, claimFolder, FolderRefused, fileSystemRefusal, type Report } from './embedded-folder.ts'
+import {
+  type ClaimedFolder,
+  claimFolder,
+  entryAt,
+  FolderRefused,
+  fileSystemRefusal,
+  type Report,
+} from './embedded-folder.ts'
 import { fatalError, hasError, readyForQuery, startup, statements } from './embedded-messages.ts'
 import { EmbeddedPostgres } from './embedded-postgres.ts'
 
@@ -33,8 +39,7 @@ export class Engine {
   /** Locks and checks the folder, if it exists, and changes nothing in it. Throws {@link FolderRefused}. */
   async claim(): Promise<void> {
     try {
-      if (statSync(this.#folder, { throwIfNoEntry: false }))
-        this.#claimed = await claimFolder(this.#folder, this.#report)
+      if (entryAt(this.#folder)) this.#claimed = await claimFolder(this.#folder, this.#report)
     } catch (error) {
       throw fileSystemRefusal(this.#folder, error) ?? error
     }

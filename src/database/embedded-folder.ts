@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -91,9 +92,19 @@ export async function claimFolder(folder: string, report: Report): Promise<Claim
   }
 }
 
+/** What is at this path, if anything. Throws for a path below a file, which `throwIfNoEntry` hides since Node 24. */
+export function entryAt(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /** Makes the folder and what is missing above it. (mkdir's own `recursive` never returns for /proc/x.) */
 function makeFolder(folder: string): void {
-  const found = statSync(folder, { throwIfNoEntry: false })
+  const found = entryAt(folder)
   if (found?.isDirectory()) return
   if (found) throw unwritable(folder, 'it is a file')
   makeFolder(dirname(folder))
