@@ -34,6 +34,8 @@ export class ApiKeys {
   readonly #uses = new Map<string, number>()
   readonly #report: (error: Error) => void
   #timer: NodeJS.Timeout | undefined
+  /** Why the days could not be stored the last time. */
+  #trouble: string | undefined
 
   /** `notices` are those of the channel `api_keys`. `report` receives why days of use could not be stored for now. */
   constructor(db: Database, notices: Notices, report: (error: Error) => void = () => {}) {
@@ -67,6 +69,7 @@ export class ApiKeys {
     if (uses.size === 0) return
     try {
       await storeUses(this.#db, uses)
+      this.#trouble = undefined
       for (const [id, day] of uses) if (this.#uses.get(id) === day) this.#uses.delete(id)
     } finally {
       if (this.#uses.size > 0) this.#flushLater()
@@ -101,6 +104,12 @@ export class ApiKeys {
   }
 
   #flushLater(): void {
-    this.#timer ??= setTimeout(() => this.flush().catch(this.#report), pause).unref()
+    this.#timer ??= setTimeout(() => this.flush().catch((error) => this.#reportOnce(error)), pause).unref()
+  }
+
+  /** Reports a failure, but not the same one again until the days could be stored. */
+  #reportOnce(error: Error): void {
+    if (error.message !== this.#trouble) this.#report(error)
+    this.#trouble = error.message
   }
 }

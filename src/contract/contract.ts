@@ -40,7 +40,7 @@ export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} 
   for (const kind of Object.values(kinds)) app.declared.kinds.set(kind.code, kind)
   app.addHook('onRoute', (route) => {
     const { response, ...schema } = route.schema ?? {}
-    const { 403: lacking, ...others } = denials
+    const { 403: lacking, ...others } = accessFailures
     const reads = route.method === 'GET' || route.method === 'HEAD'
     const denied = describedProblems({ ...others, 403: reads ? lacking : `${lacking} ${crossSite}` })
     route.schema = { tags: [tag.name], ...schema, response: { ...(response as object), ...denied } }
@@ -111,12 +111,12 @@ const always = {
   421: 'The service does not answer to this host.',
   431: 'The headers are too large.',
   500: 'The server failed. The error is logged under the `request_id`.',
-  503: 'The database is not available at the moment.',
+  503: 'The database, or the issuer of tokens, is not available at the moment.',
   504: 'The database took too long.',
 }
 
 /** Failures of the routes that need a scope, in both versions. */
-export const denials = {
+export const accessFailures = {
   401: 'The service asks for credentials, and the request has none that are valid.',
   403: 'The credentials lack the scope.',
   429: 'The caller has sent more than its limit allows.',
@@ -151,7 +151,9 @@ export const RetryAfter = Type.Optional(
 )
 const MediaTypes = Type.Optional(Type.String({ description: 'The media types that this path accepts.' }))
 
-const WWWAuthenticate = Type.Optional(Type.String({ description: 'What the credentials lack (RFC 6750).' }))
+const WWWAuthenticate = Type.Optional(
+  Type.String({ description: 'How to authenticate, and what the credentials lack (RFC 6750).' }),
+)
 
 /** The headers that come with a problem of some statuses. */
 const headersOf: Record<number, Record<string, TSchema>> = {

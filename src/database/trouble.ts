@@ -1,5 +1,5 @@
 import type { Trouble } from './database.ts'
-import { isOfSchema, isOfStorage, reason, type SqlError } from './errors.ts'
+import { isForbidden, isOfSchema, isOfStorage, reason, type SqlError } from './errors.ts'
 import type { ReliablePool, Statement } from './pool.ts'
 import { compiledStatements } from './statement.ts'
 import type { Database } from './tables.ts'
@@ -35,14 +35,18 @@ end $$`
 async function mismatch(probe: ReliablePool, { pool, db }: Requests): Promise<string | undefined> {
   const last = pool.rejected.schema
   const rejection = last && (await planning(probe, last))
-  if (rejection && rejection.code === last?.code) return rejection.message // otherwise it was rejected by a trigger
+  if (rejection && rejection.code === last?.code) return remedied(rejection) // otherwise it was rejected by a trigger
   if (pool.rejected.schema === last) pool.rejected.schema = undefined
   for (const { sql, parameters } of compiledStatements(db)) {
     const rejection = await planning(probe, { text: sql, values: parameters.map(() => null) })
-    if (rejection) return rejection.message
+    if (rejection) return remedied(rejection)
   }
   return undefined
 }
+
+/** With what to do, where that is known. */
+const remedied = (error: SqlError) =>
+  isForbidden(error) ? `${error.message}: run db/roles.sql, or grant what it grants` : error.message
 
 /** Why Postgres cannot plan this statement, if the schema is the reason. */
 const planning = (probe: ReliablePool, { text, values }: Statement): Promise<SqlError | undefined> =>

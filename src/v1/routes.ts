@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { denials, ref } from '../contract/contract.ts'
+import { accessFailures, ref } from '../contract/contract.ts'
 import { Problem } from '../contract/problems.ts'
 import { actingAs } from '../database/actor.ts'
 import { onViolation } from '../database/errors.ts'
@@ -40,7 +40,10 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   acceptJsonAsVersion1(app)
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, compress: false } // the predecessor never did
-    const denied = Object.entries(denials).map(([status, description]) => [status, { description, ...ref(V1Failure) }])
+    const denied = Object.entries(accessFailures).map(([status, description]) => [
+      status,
+      { description, ...ref(V1Failure) },
+    ])
     const { response, ...schema } = route.schema ?? {}
     route.schema = { ...schema, response: { ...(response as object), ...Object.fromEntries(denied) } }
   })
