@@ -114,7 +114,7 @@ function loggable(url: string): string {
 const secret =
   /token|secret|passw|pwd|credential|authorization|^auth$|signature|^sig$|session|jwt|(^|[^a-z]|api|access|private)key$/i
 /** An API key, or a JSON Web Token, also if a part of it is missing. */
-const credentials = /hr_\w{8,}|eyJ[\w-]{8,}(\.[\w-]*)*/g
+const credentials = /hr(?:_|%5[Ff])\w{8,}|eyJ[\w-]{8,}(\.[\w-]*)*/g
 
 /** The text for the log, without what looks like an API key or a token. */
 export const withoutCredentials = (text: string): string => text.replace(credentials, '***')
