@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import autocannon from 'autocannon'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { makeApiKey } from '../../src/access/api-key.ts'
 import { exchange, remote } from '../support/http.ts'
 import { audience, startIssuer } from '../support/issuer.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
 
 const amount = process.env.FAULTS === 'long' ? 100_000 : 5_000
 
