@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AccessSettings, Scope } from '../config/access-settings.ts'
 import { type Caller, includes } from '../contract/caller.ts'
 import { Problem } from '../contract/problems.ts'
+import { timesSent } from '../http/hosts.ts'
 import type { Log } from '../log.ts'
 import { isApiKey } from './api-key.ts'
 import { InvalidCredentials } from './credentials.ts'
@@ -70,11 +71,10 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
 }
 
 /** The API key or token of a request: undefined if there is none, empty if it has another form. */
-function credentialsIn({ raw: { headers, rawHeaders } }: FastifyRequest): string | undefined {
-  const { authorization } = headers
+function credentialsIn({ raw }: FastifyRequest): string | undefined {
+  const { authorization } = raw.headers
   if (authorization === undefined) return undefined
-  const times = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
-  if (times > 1) throw malformed('The header Authorization may be sent only once.')
+  if (timesSent('authorization', raw) > 1) throw malformed('The header Authorization may be sent only once.')
   const [, credentials = ''] = /^bearer +([\w.~+/=-]+)$/i.exec(authorization) ?? []
   if (credentials.length > maxLength) throw malformed(`An API key or token may have at most ${maxLength} bytes.`)
   return credentials

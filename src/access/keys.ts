@@ -49,11 +49,8 @@ export class ApiKeys {
 
   /** Who has this key: the same object until the key changes. Rejects with {@link InvalidCredentials}. */
   async callerOf(text: string): Promise<Caller> {
-    if (!isWellFormed(text)) throw new InvalidCredentials('the API key is cut off or mistyped')
-    const hash = hashOf(text)
     const known = await this.#memory.recall()
-    const key = known ? known.get(hash) : await this.#find(hash)
-    if (!key) throw new InvalidCredentials('no such API key')
+    const key = known?.get(text) ?? (await this.#find(text, known))
     if (key.isRevoked) throw new InvalidCredentials(`the API key ${key.id} is revoked`)
     const now = Date.now()
     if (key.expires <= now) throw new InvalidCredentials(`the API key ${key.id} has expired`)
@@ -76,9 +73,14 @@ export class ApiKeys {
     }
   }
 
-  async #find(hash: string): Promise<Key | undefined> {
-    const row = await findKey(this.#db, Buffer.from(hash, 'base64'))
-    return row && this.#key(row)
+  async #find(text: string, known: Map<string, Key> | undefined): Promise<Key> {
+    if (!isWellFormed(text)) throw new InvalidCredentials('the API key is cut off or mistyped')
+    const hash = hashOf(text)
+    const row = known ? undefined : await findKey(this.#db, Buffer.from(hash, 'base64'))
+    const key = row ? this.#key(row) : known?.get(hash)
+    if (!key) throw new InvalidCredentials('no such API key')
+    known?.set(text, key) // found by its text from now on: checksum and hash take longer than all else
+    return key
   }
 
   #key({ id, scopes, expires_at, revoked_at, used_on }: KeyRow): Key {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { hostIn, isNamed } from '../config/host-names.ts'
 import { Problem } from '../contract/problems.ts'
@@ -16,10 +17,10 @@ export type HostCheck = (request: FastifyRequest) => Problem | undefined
 /** Checks that each request names one well-formed host, and that it is one of `names`. */
 export function hostCheck(names: string[] | '*'): HostCheck {
   return (request) => {
-    const { headers, httpVersion, rawHeaders } = request.raw
+    const { headers, httpVersion } = request.raw
     if (headers.host === undefined && httpVersion === '1.1')
       return malformed('A request in HTTP/1.1 must have the header Host.')
-    if (hostHeaders(rawHeaders) > 1) return malformed('A request must have the header Host only once.')
+    if (timesSent('host', request.raw) > 1) return malformed('A request must have the header Host only once.')
     const authority = authorityOf(request)
     if (authority === undefined) return undefined
     const host = hostIn(authority)
@@ -36,9 +37,13 @@ export function hostCheck(names: string[] | '*'): HostCheck {
 
 const malformed = (detail: string) => new Problem('malformed-request', detail)
 
-/** Node keeps only the first; the rest are in the raw headers, whose names and values alternate. */
-function hostHeaders(raw: string[]): number {
+/**
+ * How often a request has a header, of which Node keeps only the first. The raw headers have them all; names and values
+ * alternate.
+ */
+export function timesSent(name: string, { rawHeaders }: IncomingMessage): number {
   let found = 0
-  for (let i = 0; i < raw.length; i += 2) if (raw[i]?.length === 4 && raw[i]?.toLowerCase() === 'host') found += 1
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name) found += 1
   return found
 }
