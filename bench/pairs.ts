@@ -10,8 +10,7 @@ import autocannon from 'autocannon'
 import type { FastifyInstance } from 'fastify'
 import { freePort } from '../test/support/postgres.ts'
 
-/** How many pairs of processes are compared. */
-export const pairs = Number(process.env.PAIRS ?? 7)
+const pairs = Number(process.env.PAIRS ?? 7)
 const rounds = 9
 const warmUp = 4 // until then the code is still being compiled
 
@@ -27,19 +26,24 @@ interface Comparison {
 }
 
 /** Runs the script as the bare server, and prints how the program compares with it. */
-export async function compare(
+export const compare = (title: string, script: string, DATABASE_URL: string, load: Partial<autocannon.Options>) =>
+  compareServers(title, load, [
+    () => start(fileURLToPath(script), { DATABASE_URL, BARE: 'yes' }),
+    () => startProgram(DATABASE_URL),
+  ])
+
+/** Starts pairs of servers, and prints how the second of each pair compares with the first. */
+export async function compareServers(
   title: string,
-  script: string,
-  DATABASE_URL: string,
   load: Partial<autocannon.Options>,
+  [startFirst, startSecond]: [() => ReturnType<typeof start>, () => ReturnType<typeof start>],
 ): Promise<void> {
   const comparisons: Comparison[] = []
   for (let i = 0; i < pairs; i++) {
-    const bare = await start(fileURLToPath(script), { DATABASE_URL, BARE: 'yes' })
-    const ours = await startProgram(DATABASE_URL)
-    const [first, second] = [bare, ours].map(({ url, pid }) => ({ pid, load: { ...load, url } })) as [Target, Target]
+    const servers = [await startFirst(), await startSecond()]
+    const [first, second] = servers.map(({ url, pid }) => ({ pid, load: { ...load, url } })) as [Target, Target]
     comparisons.push(await takeTurns(first, second))
-    await Promise.all([bare.stop(), ours.stop()])
+    await Promise.all(servers.map(({ stop }) => stop()))
   }
   print(title, comparisons)
 }
