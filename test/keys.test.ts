@@ -6,7 +6,7 @@ import { ApiKeys } from '../src/access/keys.ts'
 import { readConfig } from '../src/config/config.ts'
 import { Notices } from '../src/database/listen.ts'
 import { openDatabase } from '../src/database/open.ts'
-import { embedded, onServer, temporaryFolder } from './support/places.ts'
+import { embedded, onServer, readerOf, temporaryFolder } from './support/places.ts'
 import { run, serve } from './support/program.ts'
 
 vi.setConfig({ testTimeout: 240_000 })
@@ -172,15 +172,7 @@ test('a role that only serves may list keys, and note their use, but can neither
   const { env, query } = await migratedServer()
   const { stdout } = await succeeds(env, 'create', '--name', 'x', '--scope', 'housing:read')
   const [{ id }] = await list(env)
-  const url = new URL(env.DATABASE_URL)
-  const role = `serves_${url.pathname.slice(1)}`
-  await query(`create role ${role} login; grant usage on schema housing to ${role};
-    grant select on all tables in schema housing to ${role}`)
-  onTestFinished(async () => {
-    await query(`drop owned by ${role}; drop role ${role}`)
-  })
-  url.username = role
-  const asRole = { DATABASE_URL: url.href }
+  const { role, env: asRole } = await readerOf({ env, query })
   const database = await openDatabase(readConfig(asRole).database)
   onTestFinished(() => database.close())
   const serving = new ApiKeys(database.db, new Notices())

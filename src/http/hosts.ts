@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { hostIn, isNamed } from '../config/host-names.ts'
 import { Problem } from '../contract/problems.ts'
+import { timesSent } from './request-headers.ts'
 import { authorityOf } from './site.ts'
 
 declare module 'fastify' {
@@ -36,14 +36,3 @@ export function hostCheck(names: string[] | '*'): HostCheck {
 }
 
 const malformed = (detail: string) => new Problem('malformed-request', detail)
-
-/**
- * How often a request has a header, of which Node keeps only the first. The raw headers have them all; names and values
- * alternate.
- */
-export function timesSent(name: string, { rawHeaders }: IncomingMessage): number {
-  let found = 0
-  for (let i = 0; i < rawHeaders.length; i += 2)
-    if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name) found += 1
-  return found
-}

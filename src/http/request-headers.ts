@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import { readIdempotencyKey } from '../contract/idempotency-key.ts'
 import { readIfMatch, readIfNoneMatch } from '../contract/preconditions.ts'
@@ -21,4 +22,15 @@ export function rejectMalformedHeaders(app: FastifyInstance): void {
     }
     route.onRequest = [[route.onRequest ?? []].flat(), readAll].flat()
   })
+}
+
+/**
+ * How often a request has a header, of which Node keeps only the first. The raw headers have them all; names and values
+ * alternate.
+ */
+export function timesSent(name: string, { rawHeaders }: IncomingMessage): number {
+  let found = 0
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name) found += 1
+  return found
 }

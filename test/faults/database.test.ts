@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { library, remote } from '../support/http.ts'
-import { embedded, onServer } from '../support/places.ts'
+import { embedded, onServer, readerOf } from '../support/places.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { run, serve } from '../support/program.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -161,20 +161,13 @@ describe('a schema that is not as expected', () => {
   test('a role that may only read is not ready', async () => {
     const { env, query } = await onServer()
     await run({ command: ['migrate'], env })
-    const url = new URL(env.DATABASE_URL)
-    const name = `reader_of_${url.pathname.slice(1)}`
-    await query(`create role ${name} login; grant usage on schema housing to ${name};
-      grant select on all tables in schema housing to ${name}`)
-    onTestFinished(async () => {
-      await query(`drop owned by ${name}; drop role ${name}`)
-    })
-    url.username = name
-    const { post, list, ready } = remote((await serve({ env: { DATABASE_URL: url.href, MIGRATE: 'check' } })).url)
+    const reader = await readerOf({ env, query })
+    const { post, list, ready } = remote((await serve({ env: { ...reader.env, MIGRATE: 'check' } })).url)
     expect(await ready()).toBe(503)
     expect((await list()).status).toBe(200)
     expect(await post()).toMatchObject({ status: 503, body: { code: 'schema-mismatch' } })
-    await query(`grant insert, update, delete on all tables in schema housing to ${name};
-      grant usage on all sequences in schema housing to ${name}`)
+    await query(`grant insert, update, delete on all tables in schema housing to ${reader.role};
+      grant usage on all sequences in schema housing to ${reader.role}`)
     expect(await ready()).toBe(200)
     expect((await post()).status).toBe(201)
   })

@@ -23,6 +23,19 @@ export async function onServer() {
   return { env: { DATABASE_URL: url }, query, connect }
 }
 
+/** A role that may read everything in this migrated database, and its settings; it is dropped at the end of the test. */
+export async function readerOf({ env, query }: Pick<Awaited<ReturnType<typeof onServer>>, 'env' | 'query'>) {
+  const url = new URL(env.DATABASE_URL)
+  const role = `reader_of_${url.pathname.slice(1)}`
+  await query(`create role ${role} login; grant usage on schema housing to ${role};
+    grant select on all tables in schema housing to ${role}`)
+  onTestFinished(async () => {
+    await query(`drop owned by ${role}; drop role ${role}`)
+  })
+  url.username = role
+  return { role, env: { DATABASE_URL: url.href } }
+}
+
 /** Settings for a migrated embedded database; it is removed at the end of the test. */
 export const embedded = async () => ({ env: { DATA_DIR: await dataFolder() } })
 
