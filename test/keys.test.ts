@@ -209,12 +209,13 @@ test('a key is accepted by processes that were running before it was made, and b
   )
   const all = (key: string) =>
     Promise.all(
-      processes.map((each) =>
-        each.callerOf(key).then(
-          ({ name }) => name,
-          ({ message }) => message,
-        ),
-      ),
+      processes.map(async (each) => {
+        try {
+          return (await each.callerOf(key)).name
+        } catch (error) {
+          return (error as Error).message
+        }
+      }),
     )
   const key = (await succeeds(env, 'create', '--name', 'x', '--scope', 'housing:read')).stdout.trim()
   const [{ id }] = await list(env)

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { AccessSettings, Scope } from '../config/access-settings.ts'
 import { type Caller, includes } from '../contract/caller.ts'
 import { Problem } from '../contract/problems.ts'
@@ -10,9 +10,9 @@ import { limiter } from './fairness.ts'
 import { accessProblem, type Denial } from './problems.ts'
 import { metadataUrl } from './protected-resource.ts'
 
-/** Finds the caller of credentials. Rejects with {@link InvalidCredentials} if there is none. */
+/** Finds the caller of credentials, at once if it is known. Fails with {@link InvalidCredentials} if there is none. */
 export interface Callers {
-  callerOf(credentials: string): Promise<Caller>
+  callerOf(credentials: string): Caller | Promise<Caller>
 }
 
 interface Options {
@@ -23,6 +23,8 @@ interface Options {
   log: Log
 }
 
+type Identity = Caller | InvalidCredentials
+
 /** The longest API key or token, in bytes. */
 const maxLength = 8192
 
@@ -31,11 +33,38 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
   const anonymous: Caller = { name: 'anonymous', scopes: new Set(settings.anonymous) }
   const limits = limiter(app, settings.rateLimit)
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config
-    if (scope === undefined) return // public, or there is no such route
+    if (scope === undefined) return done() // public, or there is no such route
+    const caller = identify(request)
+    if (caller instanceof Promise) {
+      caller.then((caller) => admit(request, reply, scope, caller)).then(() => done(), done)
+    } else {
+      admit(request, reply, scope, caller)
+      done()
+    }
+  })
+
+  /** The caller of a request, or why its credentials are not accepted. */
+  function identify(request: FastifyRequest): Identity | Promise<Identity> {
     const credentials = credentialsIn(request)
-    const caller = credentials === undefined ? anonymous : await identify(credentials)
+    if (credentials === undefined) return anonymous
+    try {
+      const caller = callersFor(credentials).callerOf(credentials)
+      return caller instanceof Promise ? caller.catch(invalid) : caller
+    } catch (error) {
+      return invalid(error)
+    }
+  }
+
+  function callersFor(credentials: string): Callers {
+    if (isApiKey(credentials)) return keys
+    if (tokens && credentials !== '') return tokens
+    throw new InvalidCredentials(tokens ? 'not a Bearer token' : 'not an API key')
+  }
+
+  /** Lets a request pass. Throws the answer if its caller has not the scope, or has sent too much. */
+  function admit(request: FastifyRequest, reply: FastifyReply, scope: Scope, caller: Identity): void {
     if (caller instanceof InvalidCredentials) {
       limits.fail(request, reply)
       throw denied(request, 'invalid-token', scope, caller.message)
@@ -45,18 +74,6 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
     if (includes(caller.scopes, scope)) return
     if (caller === anonymous) throw denied(request, 'unauthenticated', scope, `no credentials, and ${scope} is needed`)
     throw denied(request, 'insufficient-scope', scope, `${caller.name} lacks the scope ${scope}`)
-  })
-
-  /** The caller of these credentials, or why they are not accepted. */
-  async function identify(credentials: string): Promise<Caller | InvalidCredentials> {
-    try {
-      if (isApiKey(credentials)) return await keys.callerOf(credentials)
-      if (tokens && credentials !== '') return await tokens.callerOf(credentials)
-      return new InvalidCredentials(tokens ? 'not a Bearer token' : 'not an API key')
-    } catch (error) {
-      if (error instanceof InvalidCredentials) return error
-      throw error
-    }
   }
 
   /** The answer. It does not say why, so the log does. */
@@ -78,6 +95,11 @@ function credentialsIn({ raw }: FastifyRequest): string | undefined {
   const [, credentials = ''] = /^bearer +([\w.~+/=-]+)$/i.exec(authorization) ?? []
   if (credentials.length > maxLength) throw malformed(`An API key or token may have at most ${maxLength} bytes.`)
   return credentials
+}
+
+function invalid(error: unknown): InvalidCredentials {
+  if (error instanceof InvalidCredentials) return error
+  throw error
 }
 
 const malformed = (detail: string) => new Problem('malformed-request', detail)

@@ -47,15 +47,10 @@ export class ApiKeys {
     })
   }
 
-  /** Who has this key: the same object until the key changes. Rejects with {@link InvalidCredentials}. */
-  async callerOf(text: string): Promise<Caller> {
-    const known = await this.#memory.recall()
-    const key = known?.get(text) ?? (await this.#find(text, known))
-    if (key.isRevoked) throw new InvalidCredentials(`the API key ${key.id} is revoked`)
-    const now = Date.now()
-    if (key.expires <= now) throw new InvalidCredentials(`the API key ${key.id} has expired`)
-    this.#noteUse(key, now)
-    return key.caller
+  /** Who has this key: the same object until the key changes. Fails with {@link InvalidCredentials}. */
+  callerOf(text: string): Caller | Promise<Caller> {
+    const key = this.#memory.atHand?.get(text)
+    return key ? this.#use(key) : this.#find(text).then((key) => this.#use(key))
   }
 
   /** Stores the days of use that are not stored yet. Where that fails, they are kept for the next time. */
@@ -73,14 +68,23 @@ export class ApiKeys {
     }
   }
 
-  async #find(text: string, known: Map<string, Key> | undefined): Promise<Key> {
+  async #find(text: string): Promise<Key> {
     if (!isWellFormed(text)) throw new InvalidCredentials('the API key is cut off or mistyped')
     const hash = hashOf(text)
+    const known = await this.#memory.recall()
     const row = known ? undefined : await findKey(this.#db, Buffer.from(hash, 'base64'))
     const key = row ? this.#key(row) : known?.get(hash)
     if (!key) throw new InvalidCredentials('no such API key')
     known?.set(text, key) // found by its text from now on: checksum and hash take longer than all else
     return key
+  }
+
+  #use(key: Key): Caller {
+    if (key.isRevoked) throw new InvalidCredentials(`the API key ${key.id} is revoked`)
+    const now = Date.now()
+    if (key.expires <= now) throw new InvalidCredentials(`the API key ${key.id} has expired`)
+    this.#noteUse(key, now)
+    return key.caller
   }
 
   #key({ id, scopes, expires_at, revoked_at, used_on }: KeyRow): Key {

@@ -1,10 +1,17 @@
 import type { Notices } from './listen.ts'
 
+interface Kept<T> {
+  /** Of the notices that had arrived when reading began. */
+  count: number
+  value: Promise<T>
+  atHand?: T
+}
+
 /** What was read from the database, kept for as long as LISTEN guarantees that nothing has changed. */
 export class Memory<T> {
   readonly #notices: Notices
   readonly #read: () => Promise<T>
-  #kept: { count: number; value: Promise<T> } | undefined
+  #kept: Kept<T> | undefined
 
   /** `notices` counts the changes of what `read` reads. */
   constructor(notices: Notices, read: () => Promise<T>) {
@@ -23,6 +30,12 @@ export class Memory<T> {
     return this.#notices.count === count ? value : undefined
   }
 
+  /** What `recall` would resolve to, where it is kept already: asking for it costs no promise. */
+  get atHand(): T | undefined {
+    const { count } = this.#notices
+    return count !== undefined && this.#kept?.count === count ? this.#kept.atHand : undefined
+  }
+
   /** Runs a change that this process makes itself. It counts in the next `recall` once this resolves. */
   async change<R>(work: () => Promise<R>): Promise<R> {
     try {
@@ -33,10 +46,15 @@ export class Memory<T> {
   }
 
   #keep(count: number) {
-    const kept = { count, value: this.#read() }
-    kept.value.catch(() => {
-      if (this.#kept === kept) this.#kept = undefined
-    })
+    const kept: Kept<T> = { count, value: this.#read() }
+    kept.value.then(
+      (value) => {
+        kept.atHand = value
+      },
+      () => {
+        if (this.#kept === kept) this.#kept = undefined
+      },
+    )
     this.#kept = kept
     return kept
   }
