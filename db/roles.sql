@@ -57,6 +57,8 @@ begin
       ('housing.changes', 'select'),
       ('housing.idempotency_keys', 'select, insert, update, delete'), -- update: it locks rows
       ('housing.api_keys', 'select, update (last_used_on)'),
+      ('housing.imports', 'select, insert, update (expires_at), delete'),
+      ('housing.import_chunks', 'select, insert, delete'),
       ('sequence housing.housing_id_seq', 'usage'),
       ('sequence housing.housing_type_id_seq', 'usage')
     ) as list (thing, privileges)

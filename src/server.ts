@@ -2,7 +2,6 @@ import type { FastifyPluginAsync } from 'fastify'
 import { controlAccess } from './access/access.ts'
 import type { AccessSettings } from './config/access-settings.ts'
 import type { OpenDatabase } from './database/database.ts'
-import type { Database } from './database/tables.ts'
 import { housingRoutes } from './housing/routes.ts'
 import { HousingTypes } from './housing-types/memory.ts'
 import { housingTypeRoutes } from './housing-types/routes.ts'
@@ -17,7 +16,7 @@ import { addVersion1 } from './v1/version1.ts'
 
 /** What the process hands to the API. */
 export interface ServerOptions extends AppOptions {
-  database: Pick<OpenDatabase, 'db' | 'findTrouble' | 'listen'>
+  database: Pick<OpenDatabase, 'db' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection'>
   access: AccessSettings
   readiness: Readiness
   version: string
@@ -36,15 +35,18 @@ export async function createServer({ database, access, readiness, version, ...op
   await serveDocs(app, { version, access })
   await app.register(health, { findTrouble, readiness, auth: access.auth })
   await app.register(problemPages)
-  await app.register(version2, { prefix: '/api/v2', db, types })
+  await app.register(version2, { prefix: '/api/v2', database, types })
   await addVersion1(app, { db, types })
   await app.register(greeting)
   await app.ready()
   return app
 }
 
-const version2: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
+const version2: FastifyPluginAsync<{ database: ServerOptions['database']; types: HousingTypes }> = async (
+  app,
+  { database, types },
+) => {
   validateStrictly(app)
-  await app.register(housingRoutes, { prefix: '/housing', db })
+  await app.register(housingRoutes, { prefix: '/housing', database })
   await app.register(housingTypeRoutes, { prefix: '/housing-types', types })
 }

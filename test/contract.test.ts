@@ -45,8 +45,9 @@ test('each operation has a unique id, a summary, a description, one declared tag
       ).toEqual(used)
     expect(responses[500]?.content, operationId).toBeTruthy()
     const [best] = Object.entries(responses).filter(([status]) => status.startsWith('2'))
-    const media = best?.[1].content?.['application/json']
-    if (path.startsWith('/api/v2/')) expect(best?.[0] === '204' || media?.example, operationId).toBeTruthy()
+    if (!path.startsWith('/api/v2/') || best?.[0] === '204') continue
+    const media = Object.values(best?.[1].content ?? {})
+    expect(media.length > 0 && media.every(({ example }) => example), operationId).toBe(true)
   }
 })
 
@@ -105,8 +106,8 @@ test('each body has an example that is valid, for each of its media types', () =
   const ajv = new Ajv2020({ ...ajvOptions, discriminator: false, strict: false }).addSchema(contract, 'contract')
   for (const { where, requestBody } of operations)
     for (const { schema, example } of Object.values(requestBody?.content ?? {})) {
-      const matches = ajv.getSchema(`contract${schema.$ref}`)
-      expect(matches?.(example), `${where}: ${JSON.stringify(matches?.errors)}`).toBe(true)
+      const matches = schema.$ref ? ajv.getSchema(`contract${schema.$ref}`) : ajv.compile(schema)
+      expect(example !== undefined && matches?.(example), `${where}: ${JSON.stringify(matches?.errors)}`).toBe(true)
     }
 })
 

@@ -237,7 +237,9 @@ describe('the program, as the role that serves', () => {
     const state = () => asOwner('select ctid, xmin, * from housing.flyway_schema_history')
     const found = await state()
     const { code, stderr } = await run({ command, env })
-    expect(stderr).toMatch(`The database lacks ${missing}, which the role ${roles.app} may not apply: must be owner of`)
+    expect(stderr).toMatch(
+      `The database lacks ${missing}, which the role ${roles.app} may not apply: permission denied for schema housing`,
+    )
     expect(stderr).toMatch(
       /\(SQLSTATE 42501\)\. Run `npm run migrate` as the role that owns the schema; with MIGRATE=check the API waits for that\.\n$/,
     )

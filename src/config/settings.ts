@@ -26,7 +26,8 @@ export const settings = {
   },
   POSTGRES_POOL: {
     default: '10',
-    meaning: 'Most connections for requests, 1–1000; three more probe, listen and migrate.',
+    meaning:
+      'Most connections for requests, 1–1000; three more probe, listen and migrate, and up to six import and export.',
   },
   DATABASE_URL: {
     default: '',
@@ -55,6 +56,11 @@ export const settings = {
     meaning:
       'With `AUTH=keys`: multiplies what each caller may send, which is 50 reads and 10 writes a second. `off`: no limit.',
   },
+  API_KEY: {
+    default: '',
+    meaning:
+      'For `import`, `export` and `demo` where they use a running API: the API key or token that it needs. Secret.',
+  },
   MIGRATE: {
     default: 'on',
     meaning: '`on` applies missing migrations at the start; `check` waits until another tool, such as Flyway, has.',
@@ -72,7 +78,7 @@ export const settings = {
 } as const
 
 export type Name = keyof typeof settings
-export const secrets = ['POSTGRES_PASSWORD', 'DATABASE_URL'] as const
+export const secrets = ['POSTGRES_PASSWORD', 'DATABASE_URL', 'API_KEY'] as const
 export const sslModes = ['disable', 'require', 'verify-full'] as const
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export const authModes = ['open', 'keys'] as const

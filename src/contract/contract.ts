@@ -98,6 +98,19 @@ export const answer = <T extends TSchema & { $id?: string }>(
     content: { 'application/json': { schema: schema.$id ? ref(schema) : schema, example } },
   }) as unknown as TUnsafe<Static<T>> // the type of the body, which the handler returns
 
+/** An answer that is a file: an example for each of its media types. */
+export const file = (description: string, examples: Record<string, string>, headers: Record<string, TSchema> = {}) =>
+  ({ description, headers, content: filesLike(examples) }) as unknown as TUnsafe<unknown>
+
+/** The same answer, or a file. */
+export const orFile = <T>(answer: TUnsafe<T>, examples: Record<string, string>) => {
+  const { content, ...rest } = answer as unknown as { content: object }
+  return { ...rest, content: { ...content, ...filesLike(examples) } } as unknown as TUnsafe<T>
+}
+
+const filesLike = (examples: Record<string, string>) =>
+  Object.fromEntries(Object.entries(examples).map(([type, example]) => [type, { schema: Type.String(), example }]))
+
 /** An answer without a body. */
 export const noContent = (description: string, headers: Record<string, TSchema> = {}) =>
   Type.Null({ description, headers }) as unknown as TUnsafe<undefined>

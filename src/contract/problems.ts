@@ -10,7 +10,7 @@ interface Extra {
   /** The single faults of the request. */
   errors?: NonNullable<ProblemDocument['errors']>
   /** Members of the problem document besides the standard ones. */
-  members?: Pick<ProblemDocument, 'index' | 'current_version'>
+  members?: Pick<ProblemDocument, 'index' | 'current_version' | CountName>
   /** Headers of the answer. */
   headers?: Record<string, string>
 }
@@ -37,6 +37,10 @@ export const invalidParameter = (parameter: string, code: string, what: string):
 export const invalidMember = (pointer: string, code: string, what: string): Problem =>
   new Problem('invalid-body', `${pointer} ${what}`, { errors: [{ pointer, code, detail: what }] })
 
+const Count = Type.Optional(Type.Integer({ format: 'int32', description: 'Of an import: rows.' }))
+const counts = { received: Count, created: Count, updated: Count, unchanged: Count, rejected: Count }
+type CountName = keyof typeof counts
+
 /** How many faults of one request are reported. */
 export const maxErrors = 100
 
@@ -60,15 +64,21 @@ export const ProblemDocument = Type.Object(
           'With 409 and 412: the current version of the resource, if it has versions. A deletion is a version too.',
       }),
     ),
+    ...counts,
     errors: Type.Optional(
       Type.Array(
         Type.Object({
           pointer: Type.Optional(Type.String({ description: 'JSON Pointer into the body.' })),
           parameter: Type.Optional(Type.String({ description: 'Name of a parameter.' })),
+          line: Type.Optional(Type.Integer({ format: 'int32', description: 'Line of a file, from 1.' })),
+          column: Type.Optional(
+            Type.Integer({ format: 'int32', description: 'Character of the line, or cell of the row, from 1.' }),
+          ),
+          field: Type.Optional(Type.String({ description: 'Column or member of a row.' })),
           code: Type.String(),
           detail: Type.String(),
         }),
-        { maxItems: maxErrors },
+        { maxItems: 1000 },
       ),
     ),
   },
@@ -138,12 +148,17 @@ function ofDatabase(error: unknown, { method }: FastifyRequest): Problem | undef
   return failure && new Problem(...failure, kinds[failure[0]].status === 503 ? soon : {})
 }
 
-/** Names the accepted media types in the sentence, and in Accept-Patch or Accept-Post. */
-export function unsupportedMediaType(method: string): Problem {
-  const types = method === 'PATCH' ? 'application/merge-patch+json, application/json' : 'application/json'
-  return new Problem('unsupported-media-type', `The body must be JSON in UTF-8, with the Content-Type ${types}.`, {
-    headers: { [method === 'PATCH' ? 'accept-patch' : 'accept-post']: types },
-  })
+/** Names the media types that the route accepts, in the sentence and in Accept-Patch or Accept-Post. */
+export function unsupportedMediaType({ method, routeOptions: { schema } }: FastifyRequest): Problem {
+  const patch = ['application/merge-patch+json', 'application/json']
+  const { content } = (schema?.body ?? {}) as { content?: object }
+  const types = method === 'PATCH' ? patch : content ? Object.keys(content) : ['application/json']
+  const what = content ? 'be' : 'be JSON'
+  return new Problem(
+    'unsupported-media-type',
+    `The body must ${what} in UTF-8, with the Content-Type ${types.join(content ? ' or ' : ', ')}.`,
+    { headers: { [method === 'PATCH' ? 'accept-patch' : 'accept-post']: types.join(', ') } },
+  )
 }
 
 /** The kinds of the statuses that plugins give to their errors. */
@@ -155,13 +170,10 @@ const kindsOfPlugins: Record<number, Code> = {
 }
 
 /** Converts an error of Fastify or a plugin: by `kindsOfPlugins`, else any other status below 500 becomes a 400. */
-function ofFastify(
-  { code, statusCode = 500, message }: FastifyError,
-  { method, routeOptions }: FastifyRequest,
-): Problem {
+function ofFastify({ code, statusCode = 500, message }: FastifyError, request: FastifyRequest): Problem {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new Problem('body-too-large', `A body may have at most ${routeOptions.bodyLimit} bytes.`)
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(method)
+    return new Problem('body-too-large', `A body may have at most ${request.routeOptions.bodyLimit} bytes.`)
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request)
   const kind = kindsOfPlugins[statusCode] ?? (statusCode < 500 ? 'malformed-request' : 'internal-error')
   if (kind === 'internal-error')
     return new Problem(

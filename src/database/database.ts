@@ -13,10 +13,21 @@ export interface OpenDatabase {
   claim(): Promise<void>
   /** Opens that folder, which takes seconds the first time; all queries wait for it. A server needs neither. */
   open(): Promise<void>
+  /** Tells commands that find the folder in use where the API over it listens. */
+  announce(url: string): void
   /** Finds within a second or so what keeps requests from reading and writing. Not subject to admission. */
   findTrouble(): Promise<Trouble>
   /** Runs `use` with one connection that has no deadlines, for migrations. */
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
+  /** Whether all share one connection, so that whoever holds it delays the others. */
+  hasOneConnection: boolean
+  /** The same database for work that takes long: a server gives it connections of its own, without a common deadline. */
+  bulk: Database
+  /**
+   * What a `copy … to stdout` sends. A server sends it as it is read, over a connection of its own that ends with it;
+   * the embedded database sends it as a whole.
+   */
+  copyOut(statement: string): AsyncIterable<Buffer>
   /** Listens to a channel of NOTIFY until the database is closed; reports when that begins and ends. */
   listen: (channel: string, report: (line: string) => void) => Notices
   close(): Promise<void>

@@ -45,6 +45,11 @@ export class Engine {
     }
   }
 
+  /** Tells other processes where this one listens. */
+  announce(url: string): void {
+    this.#claimed?.announce(url)
+  }
+
   /** Starts Postgres over the folder; makes both where there is nothing. Throws {@link FolderRefused}. */
   async open(): Promise<void> {
     try {

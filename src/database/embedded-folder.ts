@@ -30,12 +30,15 @@ export class FolderRefused extends Error {
 /** Another process uses the folder. */
 export class FolderInUse extends FolderRefused {
   readonly holder: string
-  constructor(folder: string, pid: number) {
+  /** Where that process listens, if it is an API. */
+  readonly url: string | undefined
+  constructor(folder: string, { pid, url }: Holder) {
     const holder = `process ${pid || 'unknown'}`
     super(
       `${folder} is in use by ${holder}: only one process can use the embedded database. Stop that process, set another DATA_DIR, or use a Postgres server (POSTGRES_SERVER) for both.`,
     )
     this.holder = holder
+    this.url = url
   }
 }
 
@@ -51,6 +54,8 @@ export interface ClaimedFolder {
   isNew: boolean
   /** Closes the folder to other users, and makes room for a new database. */
   prepare: () => void
+  /** Tells other processes where this one listens. */
+  announce: (url: string) => void
   /** Marks the database as complete. Without the mark, the next start creates it again. */
   markReady: () => void
   release: () => void
@@ -59,11 +64,10 @@ export interface ClaimedFolder {
 /** Locks the folder for this process and checks it; makes it where there is none. */
 export async function claimFolder(folder: string, report: Report): Promise<ClaimedFolder> {
   makeFolder(folder)
-  const pid = () => (existsSync(join(folder, holder)) ? Number(readFileSync(join(folder, holder), 'utf8')) : 0)
-  const unlock = await lockFolder(folder, pid, report.warn)
-  if (!unlock) throw new FolderInUse(folder, pid())
+  const unlock = await lockFolder(folder, () => holderOf(folder).pid, report.warn)
+  if (!unlock) throw new FolderInUse(folder, holderOf(folder))
   const release = () => {
-    if (pid() === process.pid) rmSync(join(folder, holder))
+    if (holderOf(folder).pid === process.pid) rmSync(join(folder, holder))
     unlock()
   }
   try {
@@ -85,11 +89,24 @@ export async function claimFolder(folder: string, report: Report): Promise<Claim
       sync(data)
       mark(folder, true)
     }
-    return { data, isNew, prepare, markReady, release }
+    const announce = (url: string) => writeFileSync(join(folder, holder), `${process.pid}\n${url}\n`)
+    return { data, isNew, prepare, announce, markReady, release }
   } catch (error) {
     release()
     throw error
   }
+}
+
+interface Holder {
+  pid: number
+  url: string | undefined
+}
+
+/** The process that uses a folder, or the last one that did: its id, or 0; and where it listens, if it said so. */
+function holderOf(folder: string): Holder {
+  const path = join(folder, holder)
+  const [pid, url] = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []
+  return { pid: Number(pid ?? 0), url: url || undefined }
 }
 
 /** What is at this path, if anything. Throws for a path below a file, which `throwIfNoEntry` hides since Node 24. */

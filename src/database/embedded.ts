@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import pg from 'pg'
+import { to } from 'pg-copy-streams'
 import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { Engine } from './embedded-engine.ts'
 import type { Report } from './embedded-folder.ts'
@@ -60,6 +61,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     where: `embedded Postgres in ${folder}`,
     claim: () => engine.claim(),
     open: () => opening.begin(),
+    announce: (url) => engine.announce(url),
     async findTrouble() {
       if (!opening.isDone) return { database: 'its folder is not open yet' }
       // While a batch uses the one connection, the probe would wait, although statements are being answered.
@@ -71,6 +73,17 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       const client = await pool.connect()
       try {
         return await use(client)
+      } finally {
+        client.release()
+      }
+    },
+    hasOneConnection: true,
+    bulk: db,
+    async *copyOut(statement) {
+      admit()
+      const client = await pool.connect()
+      try {
+        yield Buffer.concat(await client.query(to(statement)).toArray())
       } finally {
         client.release()
       }

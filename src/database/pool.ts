@@ -64,6 +64,8 @@ interface Options {
    * repetitions included.
    */
   deadline?: number
+  /** The same for each statement, where there is no `deadline` for all. */
+  deadlineOfEach?: number
 }
 
 /**
@@ -71,7 +73,10 @@ interface Options {
  * repeated where that is safe: over another connection if it only reads or had no effect, over the same one after a
  * deadlock or a serialization failure.
  */
-export function reliable(pool: pg.Pool, { names, deadline = Number.POSITIVE_INFINITY }: Options = {}): ReliablePool {
+export function reliable(
+  pool: pg.Pool,
+  { names, deadline = Number.POSITIVE_INFINITY, deadlineOfEach = deadline }: Options = {},
+): ReliablePool {
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
   const rejected: ReliablePool['rejected'] = {}
   const checkOut = checkOutOf(pool)
@@ -88,7 +93,7 @@ export function reliable(pool: pg.Pool, { names, deadline = Number.POSITIVE_INFI
   pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
   pool.on('connect', (client) => {
     client.on('error', () => {}) // one in use: its query rejects
-    connections.set(client, connectionOver(client, { names, deadline, rejected, attempt }))
+    connections.set(client, connectionOver(client, { names, deadlineOfEach, rejected, attempt }))
   })
   return {
     connect: (() => connect(performance.now() + deadline)) as unknown as PostgresPool['connect'],
@@ -126,13 +131,13 @@ type Connection = ReturnType<typeof connectionOver>
 
 interface Surroundings {
   names: Options['names']
-  deadline: number
+  deadlineOfEach: number
   rejected: ReliablePool['rejected']
   /** Sends a statement over another connection. */
   attempt: Attempt
 }
 
-function connectionOver(client: pg.PoolClient, { names, deadline, rejected, attempt }: Surroundings) {
+function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected, attempt }: Surroundings) {
   let loss: Fate['loss']
   let until = Number.POSITIVE_INFINITY
   let statements = 0
@@ -141,16 +146,16 @@ function connectionOver(client: pg.PoolClient, { names, deadline, rejected, atte
 
   const send = async ({ text, values }: Statement, repetition = 0): Promise<pg.QueryResult> => {
     if (loss) throw loss // a ROLLBACK would only wait for a dead connection
-    const remaining = until - performance.now()
+    const remaining = Math.min(until - performance.now(), deadlineOfEach)
     if (remaining <= 0) {
-      loss = new NotDone(new QueryTimeout(deadline))
+      loss = new NotDone(new QueryTimeout(deadlineOfEach))
       throw loss
     }
     statements += 1
     isOpen = beginning.test(text) || (isOpen && !/^commit\b/i.test(text))
     try {
       const query = { name: names?.get(text), text, values: values as unknown[] }
-      const result = await answer(client, query, remaining, () => new QueryTimeout(deadline))
+      const result = await answer(client, query, remaining, () => new QueryTimeout(deadlineOfEach))
       if (rejected.storage && isRefuted(rejected.storage, text, result)) rejected.storage = undefined
       return result
     } catch (error) {

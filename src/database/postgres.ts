@@ -1,10 +1,12 @@
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
+import { to } from 'pg-copy-streams'
 import type { ServerSettings } from '../config/database-settings.ts'
 import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
-import { isSqlError, Unreachable } from './errors.ts'
+import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
 import { gatherFor } from './gather.ts'
 import { Listener } from './listen.ts'
-import { reliable } from './pool.ts'
+import { type ReliablePool, reliable } from './pool.ts'
 import { checkSession, sessionOptions } from './session.ts'
 import { statementNames } from './statement.ts'
 import { findTrouble } from './trouble.ts'
@@ -16,6 +18,9 @@ const second = 1000
 /** How long a caller waits, in milliseconds; after that its connection is given up. */
 const queryDeadline = 5 * second
 
+/** The same for one statement of work that takes long. */
+const bulkDeadline = 60 * second
+
 /** A Postgres server, which is not contacted before the first query. */
 export function openPostgres(settings: ServerSettings, admit: Admit): OpenDatabase {
   const pool = reliable(openPool(settings), { names: statementNames, deadline: queryDeadline })
@@ -25,30 +30,43 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
   })
   const db = kyselyOver(pool, admit)
   gatherFor(db)
+  const bulk = kyselyOver(
+    reliable(openPool(settings, { max: 2, statement_timeout: bulkDeadline - second }), {
+      deadlineOfEach: bulkDeadline,
+    }),
+    admit,
+  )
   const listeners: Listener[] = []
   return {
     db,
     where: `Postgres at ${settings.host}:${settings.port}, database ${settings.database}`,
     async claim() {},
     async open() {},
+    announce() {},
     findTrouble: () => findTrouble(probe, { pool, db }),
     async withClient(use) {
-      const client = new pg.Client({
-        ...connection(settings),
-        options: `${sessionOptions} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0`,
-        connectionTimeoutMillis: 5 * second,
-      })
-      client.on('error', () => {}) // its query rejects
-      let endWatch = () => {}
+      const { client, end } = await connectAlone(settings, probe)
       try {
-        await client.connect().catch((error) => {
-          throw isSqlError(error) ? error : new Unreachable(error)
-        })
-        endWatch = await watchOver(client, probe)
         return await use(client)
       } finally {
-        endWatch()
-        void client.end().catch(() => {})
+        end()
+      }
+    },
+    hasOneConnection: false,
+    bulk,
+    async *copyOut(statement) {
+      admit()
+      const { client, end } = await connectAlone(settings, probe)
+      const rows = client.query(to(statement))
+      let isComplete = false
+      try {
+        yield* rows
+        isComplete = true
+      } catch (error) {
+        throw isSqlError(error) ? error : new ConnectionLost(error)
+      } finally {
+        end()
+        if (!isComplete) socketOf(client).destroy() // Postgres would go on sending
       }
     },
     listen(name, report) {
@@ -63,10 +81,39 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     },
     async close() {
       await Promise.all([probe.end(), ...listeners.map((listener) => listener.stop())])
-      await db.destroy()
+      await Promise.all([db.destroy(), bulk.destroy()])
     },
   }
 }
+
+/** A connection without deadlines, which does not wait for a server that no longer works on its statement. */
+async function connectAlone(settings: ServerSettings, probe: ReliablePool) {
+  const client = new pg.Client({
+    ...connection(settings),
+    options: `${sessionOptions} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0`,
+    connectionTimeoutMillis: 5 * second,
+  })
+  client.on('error', () => {}) // its query rejects
+  try {
+    await client.connect().catch((error) => {
+      throw isSqlError(error) ? error : new Unreachable(error)
+    })
+    const endWatch = await watchOver(client, probe)
+    return {
+      client,
+      end() {
+        endWatch()
+        void client.end().catch(() => {})
+      },
+    }
+  } catch (error) {
+    void client.end().catch(() => {})
+    throw error
+  }
+}
+
+const socketOf = (client: pg.Client): Duplex =>
+  (client as unknown as { connection: { stream: Duplex } }).connection.stream
 
 /** A pool of connections; none is made before the first query. */
 export function openPool(settings: ServerSettings, options: pg.PoolConfig = {}): pg.Pool {

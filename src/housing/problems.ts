@@ -1,6 +1,7 @@
 import { kindsOf } from '../contract/problem-kinds.ts'
 import { Problem } from '../contract/problems.ts'
 import { onViolation } from '../database/errors.ts'
+import type { Fault } from '../http/validation.ts'
 import type { HousingPatch } from './schemas.ts'
 
 /** The problems that only houses have. */
@@ -25,6 +26,13 @@ export const housingKinds = kindsOf({
 /** Turns the foreign key violation of an unknown housing type into its problem; `pointer` locates it in the body. */
 export const unknownHousingType = ({ housing_type }: HousingPatch, pointer = '/housing_type') =>
   onViolation('fk_housing_type', () => {
-    const detail = `No housing type has the code ${housing_type}. GET /api/v2/housing-types lists them.`
-    return new Problem(housingKinds['unknown-housing-type'], detail, { errors: [{ pointer, code: 'unknown', detail }] })
+    const { code, detail } = unknownType(housing_type)
+    return new Problem(housingKinds['unknown-housing-type'], detail, { errors: [{ pointer, code, detail }] })
   })
+
+/** What is wrong with the code of a type that does not exist. */
+export const unknownType = (code: string | undefined): Fault => ({
+  field: 'housing_type',
+  code: 'unknown',
+  detail: `No housing type has the code ${code}. GET /api/v2/housing-types lists them.`,
+})

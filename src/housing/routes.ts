@@ -11,7 +11,12 @@ import type { Database } from '../database/tables.ts'
 import { answerOnce } from '../idempotency/idempotency.ts'
 import { batchRoutes } from './batch/routes.ts'
 import { batchShapes } from './batch/schemas.ts'
+import type { ExportDatabase } from './export/queries.ts'
+import { exportRoutes } from './export/routes.ts'
 import { findHousing, insertHousing } from './gathered.ts'
+import { importKinds } from './import/problems.ts'
+import { type ImportDatabase, importRoutes } from './import/routes.ts'
+import { importShapes } from './import/schemas.ts'
 import { sendHousingPage } from './list/page.ts'
 import { aboutFields, HousingPage, ListQuery } from './list/schemas.ts'
 import { housingKinds, unknownHousingType } from './problems.ts'
@@ -28,11 +33,21 @@ const current = answer(Housing, 'The house. It has an ETag unless `as_of` is giv
 })
 
 /** The registry itself: homes can be found, added, replaced, changed and deleted. */
-export const housingRoutes: Routes = async (app, { db }) => {
+export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase }> = async (app, { database }) => {
+  const { db } = database
   declareResource(app, {
     tag: { name: 'Housing', description: 'Homes.' },
-    shapes: [Housing, HousingInput, HousingPatch, HousingPage, HousingVersion, HousingVersionPage, ...batchShapes],
-    kinds: housingKinds,
+    shapes: [
+      Housing,
+      HousingInput,
+      HousingPatch,
+      HousingPage,
+      HousingVersion,
+      HousingVersionPage,
+      ...batchShapes,
+      ...importShapes,
+    ],
+    kinds: { ...housingKinds, ...importKinds },
   })
 
   app.get(
@@ -117,6 +132,8 @@ export const housingRoutes: Routes = async (app, { db }) => {
 
   await app.register(versionRoutes, { db })
   await app.register(batchRoutes, { db })
+  await app.register(exportRoutes, { database })
+  await app.register(importRoutes, { database })
 }
 
 type Change = Pick<

@@ -7,7 +7,7 @@ import { bodyLimit } from './limits.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body as it was sent, or null. */
+    /** The body as it was sent, or null; of a file, its SHA-256. */
     bytes: Buffer | null
   }
   interface FastifyContextConfig {
@@ -29,8 +29,8 @@ export function acceptStrictJson(app: FastifyInstance): void {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (request: FastifyRequest, bytes: Buffer) =>
       parseStrictly(request, bytes, large),
     )
-  app.addHook('preValidation', async ({ body, method, routeOptions }) => {
-    if (routeOptions.schema?.body && body === undefined) throw unsupportedMediaType(method)
+  app.addHook('preValidation', async (request) => {
+    if (request.routeOptions.schema?.body && request.body === undefined) throw unsupportedMediaType(request)
   })
 }
 
@@ -41,7 +41,7 @@ async function parseStrictly(request: FastifyRequest, bytes: Buffer, large: Larg
   const type = headers['content-type'] ?? ''
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
   const isPlain = /^utf-?8$/i.test(charset) && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
-  if (!isPlain || (/merge-patch/i.test(type) && method !== 'PATCH')) throw unsupportedMediaType(method)
+  if (!isPlain || (/merge-patch/i.test(type) && method !== 'PATCH')) throw unsupportedMediaType(request)
   try {
     const text = decode(bytes)
     checkBudget(text, routeOptions.config.maxItems ?? Number.POSITIVE_INFINITY)

@@ -29,6 +29,9 @@ export const ignoresInput = (socket: KnownSocket): boolean => socket[known]?.ign
 /** Requests that were rejected before their body had arrived, so their handlers never run. */
 export const refused = new WeakSet<IncomingMessage>()
 
+/** Requests whose bodies may take as long as they keep arriving. */
+export const unhurried = new WeakSet<IncomingMessage>()
+
 /**
  * Begins the requests of a connection one at a time, each once the previous answer has been sent. While requests wait,
  * nothing more is read, so their number is bounded by what one read brings.

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { Problem, problemDocument } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
-import { ignoreInput, ignoresInput, lastAnswer, refused } from './connections.ts'
+import { ignoreInput, ignoresInput, lastAnswer, refused, unhurried } from './connections.ts'
 import { constantHeaders } from './headers.ts'
 import { nextRequestId, rejectedLine } from './request-log.ts'
 
@@ -47,12 +47,13 @@ const withBody = new Set(['POST', 'PUT', 'PATCH'])
  */
 export const refuseUnparsable = (log: Log) => (error: NodeJS.ErrnoException, socket: Socket) => {
   if (ignoresInput(socket)) return
+  const answer = lastAnswer(socket)
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && answer && unhurried.has(answer.req)) return
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }
   ignoreInput(socket)
-  const answer = lastAnswer(socket)
   const isOver = answer === undefined || answer.writableFinished
   // An error in the body of a request rejects the request, unless it is being answered without its body.
   const isInBody = answer !== undefined && !answer.req.complete

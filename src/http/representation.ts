@@ -1,7 +1,8 @@
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { negotiate } from '@fastify/accept-negotiator'
-import type { FastifyInstance, onSendHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
+import Negotiator from 'negotiator'
 import { Problem } from '../contract/problems.ts'
 import { addVary } from './headers.ts'
 
@@ -14,11 +15,21 @@ const compressed = {
 const acceptsJson = /^\s*(\*\/\*|application\/\*|application\/(problem\+)?json)\s*(;|$)/i
 const isExcluded = /;\s*q=0(\.0*)?\s*(;|$)/i
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** `false` turns compression off for the route. */
+    compress?: boolean
+    /** Whether the route has answers that are not JSON; it then negotiates their media type itself. */
+    negotiates?: boolean
+  }
+}
+
 /** Rejects clients that do not accept JSON. */
 export function requireJsonAccepted(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { accept } = request.headers
     if (!accept || accept.split(',').some((type) => acceptsJson.test(type) && !isExcluded.test(type))) return done()
+    if (request.routeOptions.config.negotiates) return done()
     done(
       new Problem(
         'not-acceptable',
@@ -28,11 +39,20 @@ export function requireJsonAccepted(app: FastifyInstance): void {
   })
 }
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** `false` turns compression off for the route. */
-    compress?: boolean
-  }
+/** Which of these media types, by their names, the client prefers: the first if it has no preference. Throws a 406. */
+export function preferred<Name extends string>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  types: Record<Name, string>,
+): Name {
+  addVary(reply, 'Accept')
+  const [offered, names] = [Object.values<string>(types), Object.keys(types) as Name[]]
+  const type = request.headers.accept ? new Negotiator(request.raw).mediaType(offered) : offered[0]
+  for (const name of names) if (types[name] === type) return name
+  throw new Problem(
+    'not-acceptable',
+    `This path only sends ${offered.join(' and ')}, which the header Accept excludes. Add one, or omit the header.`,
+  )
 }
 
 /** Compresses answers that are large enough, except where a strong ETag names the bytes. */

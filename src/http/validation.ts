@@ -24,12 +24,12 @@ const endingEarly = <T>(schema: T): T =>
 /**
  * Validates requests by their schemas, without changing them, and reports everything that is wrong: parameters in a
  * 400, the body in a 422. An invalid path is a 404, or a 422 where it may create. Integers in query and path are
- * parsed first. Headers are validated where they are read (request-headers.ts).
+ * parsed first. Headers are validated where they are read (request-headers.ts), and so are bodies that can be files.
  */
 export const buildValidator = ((components: Record<string, AnySchema>) => {
   const ajv = new Ajv2020(ajvOptions).addKeyword(enough).addSchema(endingEarly(Object.values(components)))
-  return ({ schema, httpPart }: FastifyRouteSchemaDef<TObject>) => {
-    if (httpPart === 'headers') return () => true
+  return ({ schema, httpPart, contentType }: FastifyRouteSchemaDef<TObject> & { contentType?: string }) => {
+    if (httpPart === 'headers' || contentType !== undefined) return () => true
     const matches = ajv.compile(endingEarly(schema))
     const numbers = httpPart === 'body' ? [] : integersOf(schema)
     return (given: Record<string, unknown>) => {
@@ -85,14 +85,11 @@ function invalid(httpPart: string | undefined, schema: TObject, errors: ErrorObj
     return new Problem('not-found', 'There is nothing at this path.')
   const inBody = httpPart === 'body'
   const place = inBody ? 'pointer' : 'parameter'
-  const items = errors.slice(0, maxErrors).map((error) => {
-    const pointer = error.instancePath + memberOf(error)
-    return {
-      [place]: inBody ? pointer : pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~'),
-      code: error.keyword === 'additionalProperties' ? 'unknown' : error.keyword,
-      detail: !inBody && Array.isArray(error.data) ? 'must not be repeated.' : sentence(error),
-    }
-  })
+  const items = errors.slice(0, maxErrors).map((error) => ({
+    [place]: inBody ? pointerOf(error) : nameIn(pointerOf(error)),
+    code: codeOf(error),
+    detail: !inBody && Array.isArray(error.data) ? 'must not be repeated.' : sentence(error),
+  }))
   const atLeast = errors.length >= maxErrors ? 'at least ' : ''
   const sentences = items.slice(0, maxSentences).map((item) => `${item[place] || 'The body'} ${item.detail}`)
   if (errors.length > maxSentences) sentences.push(`And ${atLeast}${errors.length - maxSentences} more.`)
@@ -100,6 +97,30 @@ function invalid(httpPart: string | undefined, schema: TObject, errors: ErrorObj
   const code = inBody ? 'invalid-body' : httpPart === 'params' ? 'invalid-path' : 'invalid-parameter'
   return new Problem(code, detail, { errors: items })
 }
+
+/** What is wrong with one member of an object; with the object itself if `field` is empty. */
+export interface Fault {
+  field: string
+  code: string
+  detail: string
+}
+
+/** Finds all that is wrong with an object, in the words of a 422. */
+export function faultFinder(schema: TObject): (value: unknown) => Fault[] {
+  const matches = new Ajv2020(ajvOptions).compile(schema)
+  return (value) =>
+    matches(value)
+      ? []
+      : (matches.errors ?? []).map((error) => ({
+          field: nameIn(pointerOf(error)),
+          code: codeOf(error),
+          detail: sentence(error),
+        }))
+}
+
+const pointerOf = (error: ErrorObject) => error.instancePath + memberOf(error)
+const nameIn = (pointer: string) => pointer.slice(1).replaceAll('~1', '/').replaceAll('~0', '~')
+const codeOf = ({ keyword }: ErrorObject) => (keyword === 'additionalProperties' ? 'unknown' : keyword)
 
 /** The member that an object lacks or must not have, as a JSON Pointer's last step. */
 function memberOf({ keyword, params }: ErrorObject): string {

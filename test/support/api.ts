@@ -83,11 +83,19 @@ export const optionsFor = (database: ServerOptions['database']): ServerOptions =
 export const apiOver = (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
   createServer({ ...optionsFor(database), ...options })
 
+const nowhere: Database = new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) })
+
 /** A database for tests that need no data. */
 export const noDatabase = {
-  db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }) as Database,
+  db: nowhere,
+  bulk: nowhere,
   findTrouble: async () => ({ database: 'there is none' }),
   listen: () => new Notices(),
+  hasOneConnection: false,
+  // biome-ignore lint/correctness/useYield: it fails before
+  async *copyOut(): AsyncGenerator<Buffer> {
+    throw new Error('there is no database')
+  },
 }
 
 /** A copy of the migrated embedded database. */

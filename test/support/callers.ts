@@ -20,7 +20,7 @@ export async function appWithCallers(database: ServerOptions['database']): Promi
   })
   const version2: FastifyPluginAsync = async (app) => {
     validateStrictly(app)
-    await app.register(housingRoutes, { prefix: '/housing', db: database.db })
+    await app.register(housingRoutes, { prefix: '/housing', database })
   }
   await app.register(version2, { prefix: '/api/v2' })
   return app

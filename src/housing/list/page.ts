@@ -5,16 +5,14 @@ import { isInvalidTime } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import type { HousingRow } from '../queries.ts'
 import { type Position, requestedList } from './cursor.ts'
-import { countHousing, type ListedHousing, listHousing, resolveFilters } from './queries.ts'
-import { keyOf, type ListQuery, type Sort } from './schemas.ts'
+import { type Condition, countHousing, type ListedHousing, listHousing, resolveFilters } from './queries.ts'
+import { type Filters, keyOf, type ListQuery, type Sort } from './schemas.ts'
 
 /** Answers the page that a query asks for. */
 export async function sendHousingPage(db: Database, query: ListQuery, reply: FastifyReply): Promise<FastifyReply> {
   const { limit = 100, count, fields } = query
   const { sort, filters, after } = requestedList(query)
-  const condition = await resolveFilters(db, filters)
-  if (condition.words?.length === 0) throw noWords()
-
+  const condition = await conditionOf(db, filters)
   const rows = await listHousing(db, { condition, sort, limit: limit + 1, ...(after && { after }) }).catch((error) => {
     throw isInvalidTime(error) ? invalidCursor('has a time that does not exist: send `next` unchanged.') : error
   })
@@ -23,6 +21,14 @@ export async function sendHousingPage(db: Database, query: ListQuery, reply: Fas
   if (fields) reply.serializer(JSON.stringify) // the route's own demands whole houses
   const page = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }
   return sendPage(reply, page, { repeated: { limit, count, fields }, list: { ...filters, sort } })
+}
+
+/** What the filters demand. Throws a 400 if `q` has no words. */
+export async function conditionOf(db: Database, filters: Filters): Promise<Condition> {
+  const condition = await resolveFilters(db, filters)
+  if (condition.words?.length === 0)
+    throw invalidParameter('q', 'words', 'has only punctuation: send at least one letter or digit.')
+  return condition
 }
 
 /** The stored time, as RFC 3339 cannot express every time that Postgres can hold. */
@@ -34,5 +40,3 @@ function positionOf({ stored_time, ...house }: ListedHousing, sort: Sort): Posit
 
 const only = (fields: string, house: HousingRow): Partial<HousingRow> =>
   Object.fromEntries(Object.entries(house).filter(([name]) => fields.split(',').includes(name)))
-
-const noWords = () => invalidParameter('q', 'words', 'has only punctuation: send at least one letter or digit.')

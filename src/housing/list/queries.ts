@@ -84,17 +84,28 @@ export type ListedHousing = HousingRow & { stored_time?: string }
 export function listHousing(db: Database, { condition, sort, limit, after }: List): Promise<ListedHousing[]> {
   const postalCode = onlyCode(condition.filters)
   if (postalCode !== undefined && sort === 'id' && !after) return findHousingByPostalCode(db, { postalCode, limit })
-  const direction = sort.startsWith('-') ? 'desc' : 'asc'
-  const key = keys[keyOf(sort)]
-  const position = key ? sql`${key}, h.id` : sql`h.id`
-  let query = houses(db)
-    .$if(keyOf(sort) === 'updated_at', (list) => list.select(sql<string>`h.updated_at::text`.as('stored_time')))
-    .where((eb) => eb.and(all(condition)))
-  if (after)
-    query = query.where(sql<SqlBool>`(${position}) ${sql.raw(direction === 'desc' ? '<' : '>')} (${sql.join(after)})`)
-  if (key) query = query.orderBy(key, direction)
-  return query.orderBy('h.id', direction).limit(limit).execute()
+  let query = sorted(db, condition, sort).$if(keyOf(sort) === 'updated_at', (list) =>
+    list.select(sql<string>`h.updated_at::text`.as('stored_time')),
+  )
+  if (after) {
+    const key = keys[keyOf(sort)]
+    const position = key ? sql`${key}, h.id` : sql`h.id`
+    query = query.where(
+      sql<SqlBool>`(${position}) ${sql.raw(directionOf(sort) === 'desc' ? '<' : '>')} (${sql.join(after)})`,
+    )
+  }
+  return query.limit(limit).execute()
 }
+
+/** All houses for which the condition holds, in order. */
+export function sorted(db: Database, condition: Condition, sort: Sort) {
+  const key = keys[keyOf(sort)]
+  const direction = directionOf(sort)
+  const matching = houses(db).where((eb) => eb.and(all(condition)))
+  return (key ? matching.orderBy(key, direction) : matching).orderBy('h.id', direction)
+}
+
+const directionOf = (sort: Sort) => (sort.startsWith('-') ? 'desc' : 'asc')
 
 export async function countHousing(db: Database, condition: Condition): Promise<number> {
   const { total } = await db

@@ -1,0 +1,182 @@
+import { failureOf } from '../../contract/database-problems.ts'
+import { kinds } from '../../contract/problem-kinds.ts'
+import { noSuch, Problem } from '../../contract/problems.ts'
+import type { Database } from '../../database/tables.ts'
+import { inTransaction } from '../../database/transaction.ts'
+import type { Fault } from '../../http/validation.ts'
+import { unknownType } from '../problems.ts'
+import { asStored, type HousingInput, type HousingPatch, writableMembers } from '../schemas.ts'
+import {
+  deleteImport,
+  findChunk,
+  findTypeIds,
+  insertHouses,
+  type LockedHouse,
+  lockImport,
+  lockWholeHouses,
+  nameActor,
+  nested,
+  type StoredHouse,
+  updateHouses,
+} from './queries.ts'
+import type { Outcome, Report } from './report.ts'
+import type { Row } from './rows.ts'
+
+/** What to do with the staged rows of an import. */
+export interface Plan {
+  id: string
+  /** Whose import it is; '' if nobody's. */
+  caller: string
+  /** Whether wrong rows are left out; otherwise one of them undoes everything. */
+  skips: boolean
+  /** Whether everything is undone in any case. */
+  isDry: boolean
+  /** Whether others get their turn between the chunks: each is a transaction of its own. */
+  inParts: boolean
+}
+
+/**
+ * Applies an import, and reports what it did or would have done. Rejects with a 404 if this caller has no such import, or
+ * if it is being applied already.
+ */
+export function applyImport(
+  db: Database,
+  { id, caller, skips, isDry, inParts }: Plan,
+  newReport: (columns: string[]) => Promise<Report>,
+): Promise<Report> {
+  const apply = async (db: Database) => {
+    const found = await lockImport(db, id, caller)
+    if (!found) throw new Problem('not-found', 'No import of this caller has this id and waits to be applied.')
+    const report = await newReport(found.columns)
+    const isKept = () => !isDry && (skips || report.counts.rejected === 0)
+    if (inParts) await applyRows(db, id, report)
+    else await nested(db, () => applyRows(db, id, report), isKept)
+    if (isKept()) await deleteImport(db, id)
+    return report
+  }
+  return inParts ? apply(db) : inTransaction(db, apply)
+}
+
+/**
+ * Applies the rows of an import in their order, except those that are wrong, and tells `report` what became of them. Each
+ * chunk is a transaction, or a part of the one that `db` is.
+ */
+export async function applyRows(db: Database, id: string, report: Report): Promise<void> {
+  const types = await findTypeIds(db)
+  for (let n = 0; ; n++) {
+    const rows = await findChunk(db, id, n)
+    if (!rows) return
+    const outcomes = await inTransaction(db, async (tx) => {
+      await nameActor(tx)
+      const outcomes: Outcome[] = []
+      for (const part of withoutRepetitions(rows)) outcomes.push(...(await apply(tx, part, types)))
+      return outcomes
+    })
+    await report.add(rows, outcomes)
+  }
+}
+
+/** Splits rows so that none of the parts names a house twice. */
+function withoutRepetitions(rows: Row[]): Row[][] {
+  const parts: Row[][] = [[]]
+  let ids = new Set<unknown>()
+  for (const row of rows) {
+    const { id } = row.sent
+    if (ids.has(id)) {
+      parts.push([])
+      ids = new Set()
+    }
+    if (id !== undefined) ids.add(id)
+    parts.at(-1)?.push(row)
+  }
+  return parts
+}
+
+type Types = Map<string, number>
+
+/** Applies rows together. Where the database rejects that, it applies each half, until it has found the wrong rows. */
+async function apply(tx: Database, rows: Row[], types: Types): Promise<Outcome[]> {
+  try {
+    return await nested(tx, () => write(tx, rows, types))
+  } catch (error) {
+    const fault = faultOf(error)
+    if (!fault) throw error
+    if (rows.length === 1) return [[fault]]
+    const middle = rows.length >> 1
+    return [...(await apply(tx, rows.slice(0, middle), types)), ...(await apply(tx, rows.slice(middle), types))]
+  }
+}
+
+/** Why the database rejects a row; undefined if the row is not at fault. */
+function faultOf(error: unknown): Fault | undefined {
+  const [code, detail] = failureOf(error, 'POST') ?? []
+  return code && detail && kinds[code].status < 500 ? { field: '', code, detail } : undefined
+}
+
+async function write(tx: Database, rows: Row[], types: Types): Promise<Outcome[]> {
+  const ids = rows.flatMap(({ sent: { id }, faults }) =>
+    Number.isInteger(id) && !isAbout('id', faults) ? [id as number] : [],
+  )
+  const before = new Map(ids.length > 0 ? (await lockWholeHouses(tx, ids)).map((house) => [house.id, house]) : [])
+  const plans = rows.map((row) =>
+    'id' in row.sent ? changeOf(row, before.get(row.sent.id as number), types) : creationOf(row, types),
+  )
+  const houses = plans.filter((plan) => typeof plan === 'object' && !Array.isArray(plan)) as Write[]
+  await insertHouses(
+    tx,
+    houses.filter(({ id }) => id === undefined),
+  )
+  await updateHouses(
+    tx,
+    houses.filter(({ id }) => id !== undefined),
+  )
+  return plans.map((plan) =>
+    typeof plan === 'string' || Array.isArray(plan) ? plan : plan.id === undefined ? 'created' : 'updated',
+  )
+}
+
+/** A house to store; a new one if it has no id. */
+export type Write = StoredHouse & { id?: number }
+
+function creationOf({ sent, faults }: Row, types: Types): Write | Fault[] {
+  if (faults.length > 0) return faults
+  const { housing_type, ...house } = asStored(sent as HousingInput)
+  const housing_type_id = types.get(housing_type)
+  return housing_type_id === undefined ? [unknownType(housing_type)] : { ...house, housing_type_id }
+}
+
+/** The members that a row leaves as they are need not be valid: rows from before today's rules stay as they are. */
+function changeOf({ sent, faults }: Row, house: LockedHouse | undefined, types: Types): Write | 'unchanged' | Fault[] {
+  const { id, version, ...members } = sent
+  if (isAbout('id', faults) || isAbout('version', faults)) return faults
+  if (!house) return [{ field: 'id', code: 'not-found', detail: noSuch('house', id as number).message }]
+  if (version !== undefined && version !== house.version) return [conflict(house)]
+  const kept = writableMembers.filter((name) => name in members && isStored(members[name], name, house))
+  const left = faults.filter(({ field }) => !kept.some((name) => name === field))
+  if (left.length > 0) return left
+  const changes: HousingPatch = Object.fromEntries(
+    Object.entries(members).filter(([name]) => !kept.some((one) => one === name)),
+  )
+  if (Object.keys(changes).length === 0) return 'unchanged'
+  const { housing_type, ...others } = asStored(changes)
+  const housing_type_id = housing_type === undefined ? house.housing_type_id : types.get(housing_type)
+  if (housing_type_id === undefined) return [unknownType(housing_type)]
+  return { ...house, ...others, housing_type_id }
+}
+
+const isAbout = (member: string, faults: Fault[]) => faults.some(({ field }) => field === member)
+
+/** Whether a house has this value already. Postgres pads the columns of type `char` with blanks. */
+function isStored(sent: unknown, member: keyof HousingInput, house: HousingInput): boolean {
+  if (typeof sent !== 'string') return false
+  const [value, stored] = isPadded.has(member) ? [sent.trimEnd(), house[member].trimEnd()] : [sent, house[member]]
+  return value === stored || asStored({ [member]: value })[member] === stored
+}
+
+const isPadded = new Set<keyof HousingInput>(['postal_code', 'housing_type'])
+
+const conflict = ({ version }: LockedHouse): Fault => ({
+  field: 'version',
+  code: 'version-conflict',
+  detail: `The house is in version ${version}: somebody has changed it since. Export it again.`,
+})

@@ -1,0 +1,28 @@
+import { kindsOf } from '../../contract/problem-kinds.ts'
+import { Problem } from '../../contract/problems.ts'
+
+export const importKinds = kindsOf({
+  'invalid-file': [
+    422,
+    'The file cannot be read',
+    'The body is not the file that its `Content-Type` says, or breaks a limit: `detail` says where and why. A file is in UTF-8; CSV has a header with the names of its columns, and every line has as many cells. Nothing was stored.',
+  ],
+  'rows-rejected': [
+    422,
+    'Rows were rejected',
+    'Some rows are wrong, and with `on_error=abort` an import stores all rows or none: nothing was stored. `errors` lists the first 1,000 faults, each with its line; `rejected` counts all rows that have some. With `Accept: text/csv` the answer is the rejected rows themselves.',
+  ],
+})
+
+/** Where a file cannot be read: lines and columns count from 1, columns in characters. */
+export interface Place {
+  line: number
+  column?: number
+}
+
+/** A file that cannot be read. `what` is the rest of the sentence. */
+export function invalidFile({ line, column }: Place, code: string, what: string): Problem {
+  const place = { line, ...(column !== undefined && { column }) }
+  const where = `Line ${line}${column === undefined ? '' : `, column ${column}`}`
+  return new Problem(importKinds['invalid-file'], `${where}: ${what}`, { errors: [{ ...place, code, detail: what }] })
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Fault } from '../../http/validation.ts'
+import { formulas } from '../export/formulas.ts'
+import { type Row, reportColumns } from './rows.ts'
+import { type ImportReport, maxFaults } from './schemas.ts'
+
+/** What became of a row, or why it was rejected. */
+export type Outcome = 'created' | 'updated' | 'unchanged' | Fault[]
+
+/** What became of the rows of an import. */
+export class Report {
+  readonly counts = { received: 0, created: 0, updated: 0, unchanged: 0, rejected: 0 }
+  /** The first faults. */
+  readonly errors: ImportReport['errors'] = []
+  readonly rejected: RejectedRows | undefined
+  readonly #onProgress: (rows: number) => void
+
+  /** `onProgress` receives each round number of rows. */
+  constructor({ rejected, onProgress }: { rejected?: RejectedRows | undefined; onProgress: (rows: number) => void }) {
+    this.rejected = rejected
+    this.#onProgress = onProgress
+  }
+
+  async add(rows: Row[], outcomes: Outcome[]): Promise<void> {
+    for (const [i, outcome] of outcomes.entries()) {
+      if (typeof outcome === 'string') this.counts[outcome] += 1
+      else this.#reject(rows[i] as Row, outcome)
+    }
+    await this.rejected?.flush()
+    const before = this.counts.received
+    this.counts.received += rows.length
+    const round = Math.floor(this.counts.received / progress) * progress
+    if (round > before) this.#onProgress(round)
+  }
+
+  #reject(row: Row, faults: Fault[]): void {
+    this.counts.rejected += 1
+    const space = maxFaults - this.errors.length
+    this.errors.push(...faults.slice(0, space).map((fault) => ({ line: row.line, ...fault })))
+    this.rejected?.add(row, faults)
+  }
+}
+
+/** After how many rows the log tells how far an import is. */
+const progress = 100_000
+
+/** The rejected rows as CSV, with what is wrong with them: in a file that has no name any more, so none is left behind. */
+export class RejectedRows {
+  readonly #file: FileHandle
+  #columns: string[] = []
+  #lines: string[] = []
+
+  private constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  static async open(): Promise<RejectedRows> {
+    const path = join(tmpdir(), `sample-api-${randomUUID()}.csv`)
+    const file = await open(path, 'wx+', 0o600)
+    await rm(path)
+    return new RejectedRows(file)
+  }
+
+  /** Begins anew, with a header. */
+  async begin(columns: string[]): Promise<void> {
+    await this.#file.truncate()
+    this.#columns = columns
+    this.#lines = [csv([...columns, ...reportColumns])]
+  }
+
+  add({ line, sent }: Row, faults: Fault[]): void {
+    const all = (member: keyof Fault) => faults.map((fault) => fault[member]).join('; ')
+    this.#lines.push(csv([...this.#columns.map((name) => sent[name]), line, all('field'), all('code'), all('detail')]))
+  }
+
+  async flush(): Promise<void> {
+    const lines = this.#lines.join('')
+    this.#lines = []
+    if (lines !== '') await this.#file.appendFile(lines)
+  }
+
+  /** All of them. The file is closed once they are read. */
+  async read(): Promise<Readable> {
+    await this.flush()
+    return this.#file.createReadStream({ start: 0 })
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+}
+
+/** A line of CSV whose cells no spreadsheet runs as formulas. */
+const csv = (values: unknown[]) => `${values.map(cell).join()}\n`
+
+function cell(value: unknown): string {
+  const text = typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)
+  const safe = formulas.includes(text.replace(/^'+/, '').charAt(0)) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}

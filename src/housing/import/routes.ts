@@ -1,0 +1,241 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { answer, operation, orFile, type Routes, ref } from '../../contract/contract.ts'
+import {
+  IdempotencyKey,
+  IdempotencyReplayed,
+  keyedFailures,
+  keyFailures,
+  readIdempotencyKey,
+} from '../../contract/idempotency-key.ts'
+import { invalidMember, Problem, unsupportedMediaType } from '../../contract/problems.ts'
+import { actingAs } from '../../database/actor.ts'
+import type { OpenDatabase } from '../../database/database.ts'
+import { preferred } from '../../http/representation.ts'
+import { receive, transfers } from '../../http/transfers.ts'
+import { answerOnce } from '../../idempotency/idempotency.ts'
+import { applyImport, type Plan } from './apply.ts'
+import { gunzipped } from './gzip.ts'
+import { importKinds } from './problems.ts'
+import { deleteImport } from './queries.ts'
+import { RejectedRows, Report } from './report.ts'
+import {
+  ApplyQuery,
+  exampleRejected,
+  exampleReport,
+  files,
+  ImportId,
+  ImportQuery,
+  ImportReport,
+  ImportRows,
+  maxItems,
+} from './schemas.ts'
+import { type Source, stage } from './stage.ts'
+
+export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
+
+/** The most imports at a time: as many connections to a server are for them. */
+const maxImports = 2
+
+/** What a report is sent as. */
+const reports = { json: 'application/json', csv: 'text/csv' } as const
+
+/** What can be imported. */
+const content = Object.fromEntries(
+  Object.entries({ 'application/json': ImportRows, ...files }).map(([type, shape]) => [type, { schema: ref(shape) }]),
+)
+
+const ImportCounts = Type.Optional(
+  Type.String({ description: 'With `text/csv`: the counts of the report, such as `received=3, created=2`.' }),
+)
+
+const rejectedRows = { 'text/csv': exampleRejected }
+
+const answers = {
+  200: orFile(
+    answer(ImportReport, 'What the import did, or would do.', {
+      example: exampleReport,
+      headers: { 'Idempotency-Replayed': IdempotencyReplayed, 'Import-Report': ImportCounts },
+    }),
+    rejectedRows,
+  ),
+}
+
+/** A file into the registry: its rows are checked while they arrive, and applied once all are there. */
+export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { database }) => {
+  const { db, bulk, hasOneConnection } = database
+  const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
+  const failures = (reasons: Record<number, string>) => {
+    const { 422: rejected, ...others } = keyedFailures({ ...reasons, 422: keyFailures[422] })
+    return { ...others, 422: orFile(rejected, rejectedRows) }
+  }
+  app.addContentTypeParser(Object.keys(files), (_request, payload, done) => done(null, payload))
+
+  app.post(
+    '/import',
+    {
+      bodyLimit: 4 * 1024 * 1024, // of an array; a file may have any length
+      ...operation('importHousing', 'Add and change houses from a file', {
+        scope: 'housing:write',
+        config: { negotiates: true, maxItems },
+        description: [
+          'A file of any length in UTF-8: CSV with a header (`,`, `;` or tab between the cells, the columns in any order), or one JSON object in each line (NDJSON), also with `Content-Encoding: gzip`; or an array of at most 4 MiB.',
+          'A row without `id` is a new house. A row with `id` changes that house, where `version` is given only if the house is in that version. Members that a row does not have, or that are as they are stored, stay as they are; all others must be valid as for POST and PATCH.',
+          'So an export can be edited and imported again. With `Accept: text/csv` the answer is the rejected rows, with their faults: mend them, and import them.',
+        ].join(' '),
+        querystring: ImportQuery,
+        headers: IdempotencyKey,
+        body: { content } as never,
+        response: {
+          ...answers,
+          ...failures({ 413: 'The array is too large.', 415: 'The body is neither of these files.' }),
+        },
+      }),
+    },
+    async (request, reply) => {
+      const { on_error, dry_run } = request.query
+      const [skips, isDry] = [on_error === 'skip', dry_run === 'true']
+      const format = formatOf(request, reply)
+      const caller = request.caller?.name ?? ''
+      const transfer = begin(request.caller)
+      let id: string | undefined
+      try {
+        const hash = createHash('sha256')
+        id = await stage(db, sourceOf(request, hashed(receive(request, transfer.signal), hash)), caller)
+        request.bytes ??= hash.digest()
+        const inParts = hasOneConnection && skips && !isDry && readIdempotencyKey(request.headers) === undefined
+        return await answerWith[format](request, reply, { id, caller, skips, isDry, inParts })
+      } finally {
+        transfer.end()
+        if (id && !isDry) await deleteImport(db, id).catch(() => {}) // it expires
+      }
+    },
+  )
+
+  app.post(
+    '/imports/:id/apply',
+    operation('applyImport', 'Apply an import after a dry run', {
+      scope: 'housing:write',
+      config: { negotiates: true },
+      description: 'Does what the dry run would have done, if nothing has changed since.',
+      params: ImportId,
+      querystring: ApplyQuery,
+      headers: IdempotencyKey,
+      response: {
+        ...answers,
+        ...failures({ 404: 'No import of this caller has this id and waits to be applied; it may have expired.' }),
+      },
+    }),
+    async (request, reply) => {
+      const { params, query, caller } = request
+      const format = formatOf(request, reply)
+      const transfer = begin(caller)
+      const plan = {
+        ...params,
+        caller: caller?.name ?? '',
+        skips: query.on_error === 'skip',
+        isDry: false,
+        inParts: false,
+      }
+      try {
+        return await answerWith[format](request, reply, plan)
+      } finally {
+        transfer.end()
+      }
+    },
+  )
+
+  /** Apply what is staged, and answer with a report. */
+  const answerWith = {
+    json: (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
+      answerOnce(bulk, request, reply, async (db) => {
+        const report = await applyImport(db, plan, async () => new Report({ onProgress: progressOf(request) }))
+        const { counts, errors } = report
+        if (isUndone(report, plan)) throw rejection(report)
+        return { status: 200, headers: {}, body: { ...(plan.isDry && { import: plan.id }), ...counts, errors } }
+      }),
+
+    async csv(request: FastifyRequest, reply: FastifyReply, plan: Plan): Promise<never> {
+      const rejected = await RejectedRows.open()
+      try {
+        const report = await applyImport(actingAs(bulk, request.caller), plan, async (columns) => {
+          await rejected.begin(columns)
+          return new Report({ rejected, onProgress: progressOf(request) })
+        })
+        const file = await rejected.read()
+        const isRejected = isUndone(report, plan)
+        return reply
+          .code(isRejected ? 422 : 200)
+          .header('import-report', counted(isRejected ? undone(report.counts) : report.counts))
+          .type('text/csv; charset=utf-8')
+          .send(file) as never
+      } catch (error) {
+        await rejected.close()
+        throw error
+      }
+    },
+  }
+}
+
+const progressOf =
+  ({ log, id }: FastifyRequest) =>
+  (rows: number) =>
+    log.info({ request_id: id }, `Import: ${rows} rows are applied`)
+
+const isUndone = ({ counts: { rejected } }: Report, { skips, isDry }: Plan) => rejected > 0 && !skips && !isDry
+
+type Counts = Report['counts']
+
+const undone = (counts: Counts): Counts => ({ ...counts, created: 0, updated: 0 })
+
+/** The counts as a header, a dictionary of RFC 9651. */
+const counted = (counts: Counts) =>
+  Object.entries(counts)
+    .map((pair) => pair.join('='))
+    .join(', ')
+
+/** Nothing was stored, because some rows are wrong. */
+function rejection({ counts, errors }: Report): Problem {
+  const { received, rejected } = counts
+  const [first] = errors
+  const where = first && ` The first: line ${first.line}${first.field && `, ${first.field}`}: ${first.detail}`
+  return new Problem(
+    importKinds['rows-rejected'],
+    `${rejected} of ${received} rows are wrong, so nothing was stored.${where}`,
+    { errors, members: undone(counts) },
+  )
+}
+
+/** What the report is to be. Throws if an answer with a key, which is stored, would be a file. */
+function formatOf(request: FastifyRequest, reply: FastifyReply): keyof typeof reports {
+  const format = preferred(request, reply, reports)
+  if (format === 'csv' && readIdempotencyKey(request.headers) !== undefined)
+    throw new Problem(
+      'malformed-request',
+      'An answer to a request with an Idempotency-Key is JSON: omit Accept, or the key.',
+    )
+  return format
+}
+
+/** The file of a request, or the array in its body. */
+function sourceOf(request: FastifyRequest, bytes: AsyncIterable<Buffer>): Source {
+  const { body, headers } = request
+  const type = headers['content-type'] ?? ''
+  if (/^application\/json\b/i.test(type)) {
+    if (!Array.isArray(body)) throw invalidMember('', 'type', 'must be an array of rows.')
+    return { type: 'json', items: body }
+  }
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
+  const encoding = /^(?:(identity)|(?:x-)?gzip)?$/i.exec(headers['content-encoding'] ?? '')
+  if (!encoding || !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupportedMediaType(request)
+  const isPlain = encoding[0] === '' || encoding[1] !== undefined
+  return { type: /ndjson/i.test(type) ? 'ndjson' : 'csv', bytes: isPlain ? bytes : gunzipped(bytes) }
+}
+
+async function* hashed(bytes: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const piece of bytes) {
+    hash.update(piece)
+    yield piece
+  }
+}

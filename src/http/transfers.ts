@@ -1,0 +1,112 @@
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Caller } from '../contract/caller.ts'
+import { Problem } from '../contract/problems.ts'
+import { reason } from '../database/errors.ts'
+import type { Log } from '../log.ts'
+import { unhurried } from './connections.ts'
+
+/** How long a transfer may stand still, in milliseconds. */
+export const maxStandstill = 10_000
+
+/** A transfer in progress. */
+export interface Transfer {
+  /** Aborted, with the problem to answer, when the process stops. */
+  signal: AbortSignal
+  end(): void
+}
+
+/**
+ * Limits the transfers of one kind, which may go on for as long as they move. The function begins one for a caller: beyond
+ * `max` at a time it throws a 503, and beyond one for each caller, if that is asked for, a 429.
+ */
+export function transfers(
+  app: FastifyInstance,
+  what: string,
+  { max, isOneEach = false }: { max: number; isOneEach?: boolean },
+) {
+  const running = new Map<AbortController, Caller | null>()
+  app.addHook('preClose', (done) => {
+    for (const transfer of running.keys())
+      transfer.abort(problem('unavailable', `The service stops, so the ${what} was cut off.`))
+    done()
+  })
+  return (caller: Caller | null): Transfer => {
+    if (running.size >= max) throw problem('unavailable', `The service does at most ${max} ${what}s at a time.`)
+    if (isOneEach && caller && [...running.values()].some((other) => other?.name === caller.name))
+      throw problem('too-many-requests', `Each caller may have one ${what} at a time.`)
+    const transfer = new AbortController()
+    running.set(transfer, caller)
+    return { signal: transfer.signal, end: () => void running.delete(transfer) }
+  }
+}
+
+const problem = (code: 'unavailable' | 'too-many-requests', why: string) =>
+  new Problem(code, `${why} Try again soon.`, { headers: { 'retry-after': '5' } })
+
+/**
+ * The body of a request while it arrives, which may take as long as it keeps arriving. Throws a problem where it stands
+ * still, where the client goes away, and where the transfer is aborted.
+ */
+export async function* receive({ raw }: FastifyRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
+  unhurried.add(raw)
+  const chunks = raw[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  let stop: (why: Problem) => void = () => {}
+  const stopped = new Promise<never>((_, reject) => (stop = reject))
+  stopped.catch(() => {})
+  const abort = () => stop(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    for (;;) {
+      const late = setTimeout(() => stop(standsStill()), maxStandstill)
+      const { value, done } = await Promise.race([chunks.next(), stopped]).finally(() => clearTimeout(late))
+      if (done) return
+      yield value
+    }
+  } catch (error) {
+    throw error instanceof Problem ? error : new Problem('malformed-request', 'The client went away.')
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // Node discards what still arrives, so that the client can read why; but not for long.
+    if (!raw.complete) setTimeout(() => raw.complete || raw.destroy(), maxStandstill).unref()
+  }
+}
+
+const standsStill = () =>
+  new Problem('request-timeout', `Nothing more of the body arrived for ${maxStandstill / 1000} seconds.`)
+
+/**
+ * Answers with these chunks, once there is a first one. Where the answer then fails, stands still or is aborted, its
+ * connection is broken, so that nobody takes it for complete.
+ */
+export async function sendChunks(
+  reply: FastifyReply,
+  chunks: AsyncIterator<Buffer>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { raw: answer, request, log } = reply
+  const first = await chunks.next()
+  const breakOff = (why: string) => {
+    if (answer.writableEnded || answer.destroyed) return
+    const message = `${request.method} ${request.route} broke off: ${why}`
+    ;(log as Log).throttled('error', 'transfer', { request_id: request.id }, message)
+    answer.destroy()
+  }
+  const timer = setTimeout(() => breakOff(`nothing moved for ${maxStandstill / 1000} s`), maxStandstill)
+  const abort = () => breakOff((signal.reason as Problem).message)
+  signal.addEventListener('abort', abort)
+  async function* rest() {
+    for (let { value, done } = first; !done; { value, done } = await chunks.next()) {
+      timer.refresh()
+      yield value
+    }
+  }
+  const body = Readable.from(rest(), { objectMode: false })
+  body.once('error', (error) => breakOff(reason(error)))
+  body.once('close', () => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+    void chunks.return?.()
+  })
+  reply.send(body)
+}
