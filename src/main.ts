@@ -62,6 +62,42 @@ keys
   .option('--overlap <duration>', 'how long the old key stays valid, such as 30m; 0h ends it at once', '24h')
   .action(async (id, options) => (await import('./commands/keys.ts')).rotateKey(readWarning(), id, options))
 
+const formatOption = ['--format <name>', 'csv or ndjson; without it, the name of the file decides'] as const
+const urlOption = ['--url <url>', 'use the API that runs there, with the key in API_KEY'] as const
+
+const exporting = program
+  .command('export')
+  .description('write the houses that match to a file, or to stdout')
+  .argument('[file]')
+  .option(...formatOption)
+  .option(...urlOption)
+for (const name of ['postal_code', 'city', 'street', 'housing_type', 'updated_since', 'q', 'sort'])
+  exporting.option(`--${name.replace('_', '-')} <value>`, `as the parameter ${name} of the list`)
+exporting.action(async (file, { format, url, ...filters }) =>
+  (await import('./commands/export.ts')).exportFile(readWarning(), file, { format, url, filters }),
+)
+
+program
+  .command('import')
+  .description('import houses from a file, or from stdin; a new embedded database is made if there is none')
+  .argument('[file]')
+  .option(...formatOption)
+  .option('--on-error <what>', 'abort: if a row is wrong, nothing is stored; skip: the other rows are', 'abort')
+  .option('--dry-run', 'store nothing, and say what would be stored')
+  .option('--rejected <file>', 'write the rejected rows there, with what is wrong with them')
+  .option(...urlOption)
+  .action(async (file, options) => (await import('./commands/import.ts')).importFile(readWarning(), file, options))
+
+program
+  .command('demo')
+  .description('add invented houses, to have something to look at')
+  .option('--houses <n>', 'how many', '1000')
+  .option('--seed <n>', 'another number invents other houses', '1')
+  .option('--edits <n>', 'how many of them to change afterwards, for a history', '0')
+  .option('--live', 'go on changing one each second until Ctrl-C')
+  .option(...urlOption)
+  .action(async (options) => (await import('./commands/demo.ts')).demo(readWarning(), options))
+
 program
   .command('settings')
   .description('check the settings, and exit')

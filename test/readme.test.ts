@@ -6,30 +6,31 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { settings } from '../src/config/settings.ts'
 import { startApi } from './support/api.ts'
-import { onServer } from './support/places.ts'
+import { onServer, temporaryFolder } from './support/places.ts'
 import { serve } from './support/program.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = readFileSync(`${root}/README.md`, 'utf8')
 const { app } = await startApi()
 
-test('the curl session in the README gives the answers that it shows', async () => {
+test('the curl sessions in the README give the answers that they show', async () => {
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
   expect(await replay('Use', url.host)).toBe(6)
+  expect(await replay('Files', url.host, { cwd: await temporaryFolder() })).toBe(3)
 })
 
 test('the session with an API key in the README gives the answers that it shows', async () => {
   const { env } = await onServer()
   const { port } = await serve({ env: { ...env, AUTH: 'keys' } })
-  expect(await replay('Access', `localhost:${port}`, env)).toBe(6)
+  expect(await replay('Access', `localhost:${port}`, { env })).toBe(6)
 })
 
 /** Runs the commands of a section in one shell, and compares what they print. Answers how many there were. */
-async function replay(title: string, host: string, env = {}): Promise<number> {
+async function replay(title: string, host: string, { env = {}, cwd = root } = {}): Promise<number> {
   const section = readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
   const blocks = [...section.matchAll(/```console\n(.*?)```/gs)].map(([, block = '']) => block)
   const steps = blocks.flatMap((block) => [...block.matchAll(/^\$ (.*?)\n([^$ ].*?)\n(?=\$|$(?!.))/gms)])
-  const shell = spawn('sh', { cwd: root, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const shell = spawn('sh', { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void shell.kill())
   shell.stdin.write('exec 2>&1\n')
   const ids = new Map<string, string>()
@@ -55,6 +56,8 @@ const withoutLuck = (text: string) =>
     .trim()
     .replace(/"\d{4}-\d\d-\d\dT[^"]*"/g, '"<time>"')
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d UTC/g, '<time>')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<import>')
     .replace(/"request_id":"[^"]*"/g, '"request_id":"…"')
     .replace(/\b[0-9a-f]{8}\b/g, '<id>')
 

@@ -18,8 +18,8 @@ import { isForbidden, reason } from '../database/errors.ts'
 import { openDatabase } from '../database/open.ts'
 import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
-import { inspectSchema } from '../migrations/apply.ts'
-import { readMigrations } from '../migrations/files.ts'
+import { requireSchema } from './require-schema.ts'
+import { say } from './say.ts'
 import { UsageError } from './usage-error.ts'
 
 // Keys go to stdout and are printed before the transaction ends: a key that could not be printed does not exist.
@@ -84,11 +84,7 @@ async function withKeys<T>({ database: settings }: Config, work: (db: Database) 
     throw new Error(`There is no database in ${settings.folder}: run \`migrate\` first, or set DATA_DIR.`)
   const database = await openDatabase(settings, undefined, { info: say, warn: say }).catch(stopFirst)
   try {
-    const { found, pending } = await database.withClient((client) => inspectSchema(client, readMigrations()))
-    if (pending.length > 0)
-      throw new Error(
-        `The schema is ${found === null ? 'missing' : `at ${found}, older than this release`}: run \`migrate\` first. (${database.where})`,
-      )
+    await requireSchema(database)
     return await work(database.db)
   } catch (error) {
     if (settings.kind === 'server' && isForbidden(error))
@@ -182,8 +178,6 @@ const visible = (text: string) => text.replace(/\p{C}/gu, '?')
 
 /** To the minute, for people. */
 const time = (text: string | null = null) => (text === null ? '' : `${text.slice(0, 16).replace('T', ' ')} UTC`)
-
-const say = (line: string) => void process.stderr.write(`${line}\n`)
 
 /** Resolves once stdout has taken the text. */
 const print = (text: string) =>

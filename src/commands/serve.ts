@@ -1,3 +1,4 @@
+import { type AddressInfo, isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { databaseOf } from '../database/open.ts'
@@ -34,6 +35,7 @@ export async function serve(config: Config): Promise<void> {
   try {
     await listen(app, config, database.where)
     await database.open()
+    database.announce(addressOf(config, app))
     await bringUp(database, migrations, {
       mode: config.migrate,
       onStatus({ found, pending }) {
@@ -47,6 +49,13 @@ export async function serve(config: Config): Promise<void> {
     await database.close()
     throw error
   }
+}
+
+/** Where other programs of this machine reach the API. */
+function addressOf({ host }: Config, app: FastifyInstance): string {
+  const { port } = app.server.address() as AddressInfo
+  const name = ['0.0.0.0', '::', 'localhost'].includes(host) ? '127.0.0.1' : host
+  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config, where: string): Promise<void> {

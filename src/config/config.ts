@@ -14,6 +14,8 @@ export interface Config {
   origins: string[] | '*'
   access: AccessSettings
   database: DatabaseSettings
+  /** What commands send to a running API. */
+  apiKey: string | undefined
   migrate: (typeof migrateModes)[number]
   logLevel: (typeof logLevels)[number]
   drainSeconds: number
@@ -41,6 +43,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
     origins: origins(env),
     access: accessSettings(env, address),
     database,
+    apiKey: env.secret('API_KEY'),
     migrate: env.choice('MIGRATE', migrateModes),
     logLevel: env.choice('LOG_LEVEL', logLevels),
     drainSeconds: env.integer('DRAIN_SECONDS', 0, 300),
