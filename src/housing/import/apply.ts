@@ -31,6 +31,8 @@ export interface Plan {
   skips: boolean
   /** Whether everything is undone in any case. */
   isDry: boolean
+  /** Aborted when the process stops, with the problem to answer: nothing is stored then. */
+  signal: AbortSignal
   /** Whether others get their turn between the chunks: each is a transaction of its own. */
   inParts: boolean
 }
@@ -41,7 +43,7 @@ export interface Plan {
  */
 export function applyImport(
   db: Database,
-  { id, caller, skips, isDry, inParts }: Plan,
+  { id, caller, skips, isDry, inParts, signal }: Plan,
   newReport: (columns: string[]) => Promise<Report>,
 ): Promise<Report> {
   const apply = async (db: Database) => {
@@ -49,8 +51,8 @@ export function applyImport(
     if (!found) throw new Problem('not-found', 'No import of this caller has this id and waits to be applied.')
     const report = await newReport(found.columns)
     const isKept = () => !isDry && (skips || report.counts.rejected === 0)
-    if (inParts) await applyRows(db, id, report)
-    else await nested(db, () => applyRows(db, id, report), isKept)
+    if (inParts) await applyRows(db, id, report, signal)
+    else await nested(db, () => applyRows(db, id, report, signal), isKept)
     if (isKept()) await deleteImport(db, id)
     return report
   }
@@ -61,9 +63,10 @@ export function applyImport(
  * Applies the rows of an import in their order, except those that are wrong, and tells `report` what became of them. Each
  * chunk is a transaction, or a part of the one that `db` is.
  */
-export async function applyRows(db: Database, id: string, report: Report): Promise<void> {
+async function applyRows(db: Database, id: string, report: Report, signal: AbortSignal): Promise<void> {
   const types = await findTypeIds(db)
   for (let n = 0; ; n++) {
+    signal.throwIfAborted()
     const rows = await findChunk(db, id, n)
     if (!rows) return
     const outcomes = await inTransaction(db, async (tx) => {

@@ -98,16 +98,16 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const [skips, isDry] = [on_error === 'skip', dry_run === 'true']
       const format = formatOf(request, reply)
       const caller = request.caller?.name ?? ''
-      const transfer = begin(request.caller)
+      const { signal, end } = begin(request.caller)
       let id: string | undefined
       try {
         const hash = createHash('sha256')
-        id = await stage(db, sourceOf(request, hashed(receive(request, transfer.signal), hash)), caller)
+        id = await stage(db, sourceOf(request, hashed(receive(request, signal), hash)), caller)
         request.bytes ??= hash.digest()
         const inParts = hasOneConnection && skips && !isDry && readIdempotencyKey(request.headers) === undefined
-        return await answerWith[format](request, reply, { id, caller, skips, isDry, inParts })
+        return await answerWith[format](request, reply, { id, caller, skips, isDry, inParts, signal })
       } finally {
-        transfer.end()
+        end()
         if (id && !isDry) await deleteImport(db, id).catch(() => {}) // it expires
       }
     },
@@ -130,18 +130,19 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
     async (request, reply) => {
       const { params, query, caller } = request
       const format = formatOf(request, reply)
-      const transfer = begin(caller)
+      const { signal, end } = begin(caller)
       const plan = {
         ...params,
         caller: caller?.name ?? '',
         skips: query.on_error === 'skip',
         isDry: false,
         inParts: false,
+        signal,
       }
       try {
         return await answerWith[format](request, reply, plan)
       } finally {
-        transfer.end()
+        end()
       }
     },
   )

@@ -1,0 +1,202 @@
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test, vi } from 'vitest'
+import { remote } from '../support/http.ts'
+import { embedded, onServer } from '../support/places.ts'
+import { serve } from '../support/program.ts'
+
+vi.setConfig({ testTimeout: 180_000 })
+
+const header = 'address,street,city,postal_code,housing_type\n'
+const rows = (count: number) => '735,Broughton Street,Victoria,V8W 3H2,COP\n'.repeat(count)
+
+/** An import whose body is sent bit by bit. */
+function upload(
+  url: string,
+  query = '',
+): ClientRequest & { answered: Promise<{ status: number; body: string } | string> } {
+  const sent = request(`${url}/api/v2/housing/import${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'text/csv' },
+  })
+  const answered = new Promise<{ status: number; body: string } | string>((resolve) => {
+    sent.on('error', ({ message }) => resolve(message))
+    sent.on('response', async (answer: IncomingMessage) => {
+      const parts = await answer.setEncoding('utf8').toArray()
+      resolve({ status: answer.statusCode ?? 0, body: parts.join('') })
+    })
+  })
+  sent.write(header)
+  return Object.assign(sent, { answered })
+}
+
+/** Resolves once it is closed, also after an error, which `once` of Node rejects with. */
+const closed = (stream: ClientRequest | IncomingMessage) => new Promise((resolve) => stream.once('close', resolve))
+
+/** A program over a server, and what the database knows of it. */
+async function onOwnServer() {
+  const { env, query } = await onServer()
+  const program = await serve({ env })
+  const count = async (sql: string) => Number((await query(`select count(*) from ${sql}`)).rows[0].count)
+  return {
+    ...program,
+    ...remote(program.url),
+    env,
+    query,
+    count,
+    staged: () => count('housing.import_chunks'),
+    /** Connections that are in a transaction, or send a COPY. */
+    busy: () =>
+      count(
+        `pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and (state like 'idle in%' or query like 'copy%' and state = 'active')`,
+      ),
+  }
+}
+
+/** Houses of 700 bytes each: thirty thousand do not fit into the buffers of a connection. */
+const longHouses = (count: number) => `insert into housing.housing (address, street, city, postal_code, housing_type_id)
+  select repeat('😀', 50), repeat('漢', 50), repeat('😀', 50), 'V8W 1P6', 1 from generate_series(1, ${count})`
+
+test('a client that goes away while it uploads leaves nothing, and makes room for the next', async () => {
+  const { url, staged, total, busy } = await onOwnServer()
+  for (let i = 0; i < 5; i++) {
+    const sent = upload(url)
+    sent.write(rows(5000))
+    await expect.poll(staged, { timeout: 30_000 }).toBeGreaterThan(2)
+    sent.destroy()
+    await expect.poll(staged, { timeout: 30_000 }).toBe(0)
+  }
+  const last = upload(url)
+  last.end(rows(10))
+  expect(await last.answered).toMatchObject({ status: 200 })
+  expect([await total(), await busy()]).toEqual([10, 0])
+})
+
+test('an upload may take as long as it goes on, and ends when nothing arrives for ten seconds', async () => {
+  const { url, staged, total } = await onOwnServer()
+  const [slow, stuck] = [upload(url), upload(url)]
+  stuck.write(rows(1500))
+  for (let i = 0; i < 12; i++) {
+    slow.write(rows(100))
+    await sleep(1000)
+  }
+  slow.end()
+  expect(await slow.answered).toMatchObject({ status: 200, body: expect.stringContaining('"created":1200') })
+  expect(await stuck.answered).toMatchObject({
+    status: 408,
+    body: expect.stringContaining('Nothing more of the body arrived for 10 seconds'),
+  })
+  expect([await total(), await staged()]).toEqual([1200, 0])
+})
+
+test('beyond two imports at a time the next is a 503, before its body is read', async () => {
+  const { url } = await onOwnServer()
+  const open = [upload(url), upload(url)]
+  for (const each of open) each.write(rows(1))
+  const third = upload(url)
+  expect(await third.answered).toMatchObject({
+    status: 503,
+    body: expect.stringContaining('at most 2 imports at a time'),
+  })
+  for (const each of open) each.end(rows(1))
+  for (const each of open) expect(await each.answered).toMatchObject({ status: 200 })
+  const fourth = upload(url)
+  fourth.end(rows(1))
+  expect(await fourth.answered).toMatchObject({ status: 200 })
+})
+
+test('a file that is rejected early is answered while it is still being sent, and the connection ends', async () => {
+  const { url, alive } = await onOwnServer()
+  const sent = upload(url)
+  sent.write(`"${rows(50_000)}`)
+  expect(await sent.answered).toMatchObject({ status: 422, body: expect.stringContaining('"line":2') })
+  const ended = closed(sent)
+  const sending = setInterval(() => sent.write(rows(1000)), 100)
+  await ended
+  clearInterval(sending)
+  expect(await alive()).toBe(200)
+})
+
+test('a reader of an export that stops holds back nobody, and is cut off', async () => {
+  const { url, query, busy, post, says } = await onOwnServer()
+  await query(longHouses(30_000))
+  const stopped = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const [answer] = (await once(request(`${url}/api/v2/housing/export?format=ndjson`).end(), 'response')) as [
+        IncomingMessage,
+      ]
+      answer.on('error', () => {})
+      answer.pause()
+      return answer
+    }),
+  )
+  expect(await busy()).toBe(4)
+  expect((await fetch(`${url}/api/v2/housing/export`)).status).toBe(503)
+  for (let i = 0; i < 20; i++) expect((await post()).status).toBe(201)
+  await expect.poll(busy, { timeout: 60_000 }).toBe(0)
+  expect(await says(/broke off: [^"]*/)).toBe('broke off: nothing moved for 10 s')
+  for (const answer of stopped) {
+    answer.resume()
+    await closed(answer)
+    expect(answer.complete).toBe(false)
+  }
+  expect((await fetch(`${url}/api/v2/housing/export`)).status).toBe(200)
+})
+
+test('a stop ends uploads with a 503 and breaks exports off, and the process exits in time', async () => {
+  const { url, query, signal, exit, staged, busy } = await onOwnServer()
+  await query(longHouses(30_000))
+  const sent = upload(url)
+  sent.write(rows(3000))
+  const [answer] = (await once(request(`${url}/api/v2/housing/export`).end(), 'response')) as [IncomingMessage]
+  answer.on('error', () => {}).pause()
+  await expect.poll(staged, { timeout: 30_000 }).toBeGreaterThan(1)
+  signal('SIGTERM')
+  expect(await sent.answered).toMatchObject({ status: 503, body: expect.stringContaining('The service stops') })
+  answer.resume()
+  await closed(answer)
+  expect(answer.complete).toBe(false)
+  expect(await exit).toBe(0)
+  expect([await staged(), await busy()]).toEqual([0, 0])
+})
+
+test('a stop while an import is applied undoes it, and says so', async () => {
+  const { url, count, signal, exit } = await onOwnServer()
+  const sent = upload(url)
+  sent.end(rows(30_000))
+  const applying = () =>
+    count("pg_stat_activity where datname = current_database() and xact_start < now() - interval '0.3 s'")
+  await expect.poll(applying, { timeout: 60_000, interval: 20 }).toBe(1)
+  signal('SIGTERM')
+  expect(await sent.answered).toMatchObject({ status: 503, body: expect.stringContaining('The service stops') })
+  expect(await exit).toBe(0)
+  expect([await count('housing.housing'), await count('housing.imports')]).toEqual([0, 0])
+})
+
+describe('a kill at any instant of an import', () => {
+  const moments = process.env.FAULTS === 'long' ? Array.from({ length: 20 }, (_, i) => i * 150) : [50, 400, 900]
+  test.each([
+    ['on a server', onServer],
+    ['embedded', embedded],
+  ] as const)('%s leaves all or nothing', async (_, place) => {
+    const { env } = await place()
+    let expected = 0
+    for (const moment of moments) {
+      const program = await serve({ env })
+      const { total } = remote(program.url)
+      expect(await total()).toBe(expected)
+      const sent = upload(program.url)
+      sent.end(rows(6000))
+      await Promise.race([sleep(moment), sent.answered])
+      program.signal('SIGKILL')
+      await program.exit
+      const again = await serve({ env })
+      const found = await remote(again.url).total()
+      expect([expected, expected + 6000]).toContain(found)
+      expected = found
+      again.signal('SIGTERM')
+      expect(await again.exit).toBe(0)
+    }
+  })
+})
