@@ -100,7 +100,7 @@ const medianOf = (comparisons: Comparison[]): Comparison => ({
   ],
 })
 
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number
+export const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 
 export const startProgram = (DATABASE_URL: string, env: NodeJS.ProcessEnv = {}) =>
   start(fileURLToPath(new URL('../dist/main.js', import.meta.url)), {

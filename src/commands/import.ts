@@ -88,7 +88,8 @@ export async function importRows(
   return { counts: report, errors: report.errors.slice(0, maxFaults), isAborted }
 }
 
-const countsIn = (header: string): Counts => JSON.parse(`{${header.replace(/(\w+)=(\d+)/g, '"$1":$2')}}`)
+const countsIn = (header: string): Counts =>
+  Object.fromEntries([...header.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name, Number(count)]))
 
 /** `1,000 rows: 998 created, …` */
 function sentence({ received, created, updated, unchanged, rejected }: Counts): string {

@@ -11,6 +11,7 @@ const exposed = [
   'Accept-Patch',
   'Accept-Post',
   'Content-Disposition',
+  'Import-Report',
   'WWW-Authenticate',
   'RateLimit',
   'RateLimit-Policy',

@@ -139,7 +139,7 @@ describe('browsers', () => {
     const { headers } = await api.get(housing, { origin })
     expect(String(headers['access-control-expose-headers']).split(', ').sort()).toEqual([
       ...['Accept-Patch', 'Accept-Post', 'Allow', 'Content-Disposition', 'ETag', 'Feed-Position'],
-      ...['Idempotency-Replayed', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
+      ...['Idempotency-Replayed', 'Import-Report', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
       ...['WWW-Authenticate', 'X-Request-Id'],
     ])
   })

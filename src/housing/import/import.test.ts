@@ -286,6 +286,12 @@ describe('errors', () => {
         query ? 200 : 422,
         'text/csv; charset=utf-8',
       ])
+      const counts = query ? 'received=3, created=2' : 'received=3, created=0'
+      expect(answer.headers['import-report']).toMatch(
+        new RegExp(
+          `^${counts}, updated=0, unchanged=0, rejected=1${query.includes('dry') ? ', import="[0-9a-f-]{36}"' : ''}$`,
+        ),
+      )
       const rows = parse(answer.body, { columns: true }) as Record<string, string>[]
       expect(rows).toEqual([
         {

@@ -47,7 +47,7 @@ const content = Object.fromEntries(
 )
 
 const ImportCounts = Type.Optional(
-  Type.String({ description: 'With `text/csv`: the counts of the report, such as `received=3, created=2`.' }),
+  Type.String({ description: 'With `text/csv`: the report without its errors, such as `received=3, created=2`.' }),
 )
 
 const rejectedRows = { 'text/csv': exampleRejected }
@@ -168,7 +168,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         const isRejected = isUndone(report, plan)
         return reply
           .code(isRejected ? 422 : 200)
-          .header('import-report', counted(isRejected ? undone(report.counts) : report.counts))
+          .header('import-report', dictionary(isRejected ? undone(report.counts) : report.counts, plan))
           .type('text/csv; charset=utf-8')
           .send(file) as never
       } catch (error) {
@@ -190,11 +190,11 @@ type Counts = Report['counts']
 
 const undone = (counts: Counts): Counts => ({ ...counts, created: 0, updated: 0 })
 
-/** The counts as a header, a dictionary of RFC 9651. */
-const counted = (counts: Counts) =>
-  Object.entries(counts)
-    .map((pair) => pair.join('='))
-    .join(', ')
+/** The report without its errors as a header, a dictionary of RFC 9651. */
+function dictionary(counts: Counts, { isDry, id }: Plan): string {
+  const members = Object.entries(counts).map(([name, count]) => `${name}=${count}`)
+  return [...members, ...(isDry ? [`import="${id}"`] : [])].join(', ')
+}
 
 /** Nothing was stored, because some rows are wrong. */
 function rejection({ counts, errors }: Report): Problem {
