@@ -51,26 +51,34 @@ const problem = (code: 'unavailable' | 'too-many-requests', why: string) =>
 export async function* receive({ raw }: FastifyRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
   unhurried.add(raw)
   const chunks = raw[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-  let stop: (why: Problem) => void = () => {}
-  const stopped = new Promise<never>((_, reject) => (stop = reject))
-  stopped.catch(() => {})
-  const abort = () => stop(signal.reason)
-  signal.addEventListener('abort', abort)
+  const next = () =>
+    new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+      const abort = () => reject(signal.reason)
+      const late = setTimeout(() => reject(standsStill()), maxStandstill)
+      signal.addEventListener('abort', abort)
+      const end = () => {
+        clearTimeout(late)
+        signal.removeEventListener('abort', abort)
+      }
+      chunks
+        .next()
+        .then(resolve, () => reject(goneAway()))
+        .finally(end)
+    })
   try {
     for (;;) {
-      const late = setTimeout(() => stop(standsStill()), maxStandstill)
-      const { value, done } = await Promise.race([chunks.next(), stopped]).finally(() => clearTimeout(late))
+      signal.throwIfAborted()
+      const { value, done } = await next()
       if (done) return
       yield value
     }
-  } catch (error) {
-    throw error instanceof Problem ? error : new Problem('malformed-request', 'The client went away.')
   } finally {
-    signal.removeEventListener('abort', abort)
     // Node discards what still arrives, so that the client can read why; but not for long.
     if (!raw.complete) setTimeout(() => raw.complete || raw.destroy(), maxStandstill).unref()
   }
 }
+
+const goneAway = () => new Problem('malformed-request', 'The client went away.')
 
 const standsStill = () =>
   new Problem('request-timeout', `Nothing more of the body arrived for ${maxStandstill / 1000} seconds.`)

@@ -125,16 +125,12 @@ async function write(tx: Database, rows: Row[], types: Types): Promise<Outcome[]
     'id' in row.sent ? changeOf(row, before.get(row.sent.id as number), types) : creationOf(row, types),
   )
   const houses = plans.filter((plan) => typeof plan === 'object' && !Array.isArray(plan)) as Write[]
-  await insertHouses(
-    tx,
-    houses.filter(({ id }) => id === undefined),
-  )
-  await updateHouses(
-    tx,
-    houses.filter(({ id }) => id !== undefined),
-  )
+  const isNew = ({ id }: Write) => id === undefined
+  const [created, updated] = [houses.filter(isNew), houses.filter((house) => !isNew(house))]
+  await insertHouses(tx, created)
+  await updateHouses(tx, updated)
   return plans.map((plan) =>
-    typeof plan === 'string' || Array.isArray(plan) ? plan : plan.id === undefined ? 'created' : 'updated',
+    typeof plan === 'string' || Array.isArray(plan) ? plan : isNew(plan) ? 'created' : 'updated',
   )
 }
 
@@ -154,12 +150,10 @@ function changeOf({ sent, faults }: Row, house: LockedHouse | undefined, types: 
   if (isAbout('id', faults) || isAbout('version', faults)) return faults
   if (!house) return [{ field: 'id', code: 'not-found', detail: noSuch('house', id as number).message }]
   if (version !== undefined && version !== house.version) return [conflict(house)]
-  const kept = writableMembers.filter((name) => name in members && isStored(members[name], name, house))
-  const left = faults.filter(({ field }) => !kept.some((name) => name === field))
+  const kept = new Set<string>(writableMembers.filter((name) => isStored(members[name], name, house)))
+  const left = faults.filter(({ field }) => !kept.has(field))
   if (left.length > 0) return left
-  const changes: HousingPatch = Object.fromEntries(
-    Object.entries(members).filter(([name]) => !kept.some((one) => one === name)),
-  )
+  const changes: HousingPatch = Object.fromEntries(Object.entries(members).filter(([name]) => !kept.has(name)))
   if (Object.keys(changes).length === 0) return 'unchanged'
   const { housing_type, ...others } = asStored(changes)
   const housing_type_id = housing_type === undefined ? house.housing_type_id : types.get(housing_type)

@@ -3,6 +3,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { Problem } from '../../contract/problems.ts'
 import type { Fault } from '../../http/validation.ts'
 import { formulas } from '../export/formulas.ts'
 import { type Row, reportColumns } from './rows.ts'
@@ -60,7 +61,7 @@ export class RejectedRows {
 
   static async open(): Promise<RejectedRows> {
     const path = join(tmpdir(), `sample-api-${randomUUID()}.csv`)
-    const file = await open(path, 'wx+', 0o600)
+    const file = await open(path, 'wx+', 0o600).catch(unwritable)
     await rm(path)
     return new RejectedRows(file)
   }
@@ -80,7 +81,7 @@ export class RejectedRows {
   async flush(): Promise<void> {
     const lines = this.#lines.join('')
     this.#lines = []
-    if (lines !== '') await this.#file.appendFile(lines)
+    if (lines !== '') await this.#file.appendFile(lines).catch(unwritable)
   }
 
   /** All of them. The file is closed once they are read. */
@@ -92,6 +93,11 @@ export class RejectedRows {
   async close(): Promise<void> {
     await this.#file.close()
   }
+}
+
+function unwritable({ code }: NodeJS.ErrnoException): never {
+  const why = `The rejected rows cannot be written to a temporary file (${code}), so nothing was stored.`
+  throw new Problem('unavailable', `${why} Ask for the report in JSON instead, or let the operator make room.`)
 }
 
 /** A line of CSV whose cells no spreadsheet runs as formulas. */

@@ -104,7 +104,8 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         const hash = createHash('sha256')
         id = await stage(db, sourceOf(request, hashed(receive(request, signal), hash)), caller)
         request.bytes ??= hash.digest()
-        const inParts = hasOneConnection && skips && !isDry && readIdempotencyKey(request.headers) === undefined
+        const isAlone = isDry || format === 'csv' || readIdempotencyKey(request.headers) !== undefined
+        const inParts = hasOneConnection && skips && !isAlone
         return await answerWith[format](request, reply, { id, caller, skips, isDry, inParts, signal })
       } finally {
         end()
