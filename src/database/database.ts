@@ -25,9 +25,9 @@ export interface OpenDatabase {
   bulk: Database
   /**
    * What a `copy … to stdout` sends. A server sends it as it is read, over a connection of its own that ends with it;
-   * the embedded database sends it as a whole.
+   * the embedded database sends it as a whole. Rejects soon after `signal` is aborted.
    */
-  copyOut(statement: string): AsyncIterable<Buffer>
+  copyOut(statement: string, signal: AbortSignal): AsyncIterable<Buffer>
   /** Listens to a channel of NOTIFY until the database is closed; reports when that begins and ends. */
   listen: (channel: string, report: (line: string) => void) => Notices
   close(): Promise<void>

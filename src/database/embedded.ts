@@ -79,8 +79,9 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     },
     hasOneConnection: true,
     bulk: db,
-    async *copyOut(statement) {
+    async *copyOut(statement, signal) {
       admit()
+      signal.throwIfAborted()
       const client = await pool.connect()
       try {
         yield Buffer.concat(await client.query(to(statement)).toArray())

@@ -54,19 +54,27 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     },
     hasOneConnection: false,
     bulk,
-    async *copyOut(statement) {
+    async *copyOut(statement, signal) {
       admit()
-      const { client, end } = await connectAlone(settings, probe)
-      const rows = client.query(to(statement))
+      const { client, pid, end } = await connectAlone(settings, probe)
+      const cut = () => socketOf(client).destroy()
+      signal.addEventListener('abort', cut)
       let isComplete = false
       try {
-        yield* rows
+        signal.throwIfAborted()
+        yield* client.query(to(statement))
         isComplete = true
       } catch (error) {
+        signal.throwIfAborted()
         throw isSqlError(error) ? error : new ConnectionLost(error)
       } finally {
+        signal.removeEventListener('abort', cut)
         end()
-        if (!isComplete) socketOf(client).destroy() // Postgres would go on sending
+        if (!isComplete) {
+          cut()
+          // Postgres may be waiting, and does not notice that nobody is there.
+          await probe.ask('select pg_cancel_backend($1)', [pid]).catch(() => {})
+        }
       }
     },
     listen(name, report) {
@@ -98,9 +106,10 @@ async function connectAlone(settings: ServerSettings, probe: ReliablePool) {
     await client.connect().catch((error) => {
       throw isSqlError(error) ? error : new Unreachable(error)
     })
-    const endWatch = await watchOver(client, probe)
+    const { pid, endWatch } = await watchOver(client, probe)
     return {
       client,
+      pid,
       end() {
         endWatch()
         void client.end().catch(() => {})

@@ -6,9 +6,12 @@ const [interval, maxDoubts] = [5000, 3]
 
 /**
  * Ends a connection without deadlines that waits for a statement the server is not working on: after the network drops
- * silently it would wait forever. Returns a function that ends the watch.
+ * silently it would wait forever. Returns the id of its process in Postgres, and a function that ends the watch.
  */
-export async function watchOver(client: pg.Client, probe: ReliablePool): Promise<() => void> {
+export async function watchOver(
+  client: pg.Client,
+  probe: ReliablePool,
+): Promise<{ pid: number; endWatch: () => void }> {
   const query = { text: 'select pg_backend_pid() as pid', query_timeout: interval }
   const { pid } = (await client.query(query)).rows[0]
   let doubts = 0
@@ -21,7 +24,7 @@ export async function watchOver(client: pg.Client, probe: ReliablePool): Promise
     doubts = isWaiting && !isServed ? doubts + 1 : 0
     if (doubts === maxDoubts) void client.end()
   }, interval)
-  return () => clearInterval(timer)
+  return { pid, endWatch: () => clearInterval(timer) }
 }
 
 const isActive = "select pid from pg_stat_activity where pid = $1 and state = 'active'"

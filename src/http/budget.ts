@@ -88,7 +88,8 @@ function unescaped(text: string): string {
   }
 }
 
-const shortened = (text: string) => (text.length > 100 ? `${text.slice(0, 100)}…` : text)
+/** A name of a member, as sentences quote it. */
+export const shortened = (text: string) => (text.length > 100 ? `${text.slice(0, 100)}…` : text)
 
 const malformed = (detail: string) => new Problem('malformed-body', detail)
 

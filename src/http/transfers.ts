@@ -6,8 +6,14 @@ import { reason } from '../database/errors.ts'
 import type { Log } from '../log.ts'
 import { unhurried } from './connections.ts'
 
-/** How long a transfer may stand still, in milliseconds. */
-export const maxStandstill = 10_000
+/** How long an upload may stand still, in milliseconds. */
+const maxSilence = 10_000
+
+/**
+ * The same for a download. A client that reads slowly empties the buffers between it and this process, of some megabytes,
+ * before the process notices.
+ */
+const maxStandstill = 25_000
 
 /** A transfer in progress. */
 export interface Transfer {
@@ -50,11 +56,11 @@ const problem = (code: 'unavailable' | 'too-many-requests', why: string) =>
  */
 export async function* receive({ raw }: FastifyRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
   unhurried.add(raw)
-  const chunks = raw[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  const chunks = raw.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>
   const next = () =>
     new Promise<IteratorResult<Buffer>>((resolve, reject) => {
       const abort = () => reject(signal.reason)
-      const late = setTimeout(() => reject(standsStill()), maxStandstill)
+      const late = setTimeout(() => reject(standsStill()), maxSilence)
       signal.addEventListener('abort', abort)
       const end = () => {
         clearTimeout(late)
@@ -73,27 +79,38 @@ export async function* receive({ raw }: FastifyRequest, signal: AbortSignal): As
       yield value
     }
   } finally {
-    // Node discards what still arrives, so that the client can read why; but not for long.
-    if (!raw.complete) setTimeout(() => raw.complete || raw.destroy(), maxStandstill).unref()
+    if (!raw.complete) {
+      // What still arrives is discarded, so that the client can read why; but not for long.
+      void chunks.return?.().then(() => setImmediate(() => raw.resume())) // Node first notices that nobody listens
+      setTimeout(() => raw.complete || raw.destroy(), maxSilence).unref()
+    }
   }
 }
 
-const goneAway = () => new Problem('malformed-request', 'The client went away.')
+/** For the log: nobody gets it as an answer. */
+export const goneAway = () => new Problem('malformed-request', 'The client went away.')
 
 const standsStill = () =>
-  new Problem('request-timeout', `Nothing more of the body arrived for ${maxStandstill / 1000} seconds.`)
+  new Problem('request-timeout', `Nothing more of the body arrived for ${maxSilence / 1000} seconds.`)
 
 /**
- * Answers with these chunks, once there is a first one. Where the answer then fails, stands still or is aborted, its
- * connection is broken, so that nobody takes it for complete.
+ * Answers with chunks, once there is a first one. `produce` gets a signal that is aborted when the client goes away. Where
+ * the answer then fails, stands still or is aborted, its connection is broken, so that nobody takes it for complete. The
+ * transfer ends once nothing is produced any more.
  */
 export async function sendChunks(
   reply: FastifyReply,
-  chunks: AsyncIterator<Buffer>,
-  signal: AbortSignal,
+  { signal, end }: Transfer,
+  produce: (gone: AbortSignal) => AsyncIterable<Buffer>,
 ): Promise<void> {
   const { raw: answer, request, log } = reply
+  const gone = new AbortController()
+  const leave = () => gone.abort(goneAway())
+  if (answer.destroyed) leave()
+  answer.once('close', leave)
+  const chunks = ending(produce(gone.signal), end)
   const first = await chunks.next()
+
   const breakOff = (why: string) => {
     if (answer.writableEnded || answer.destroyed) return
     const message = `${request.method} ${request.route} broke off: ${why}`
@@ -114,7 +131,15 @@ export async function sendChunks(
   body.once('close', () => {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)
-    void chunks.return?.()
+    void chunks.return(undefined)
   })
   reply.send(body)
+}
+
+async function* ending(chunks: AsyncIterable<Buffer>, end: () => void): AsyncGenerator<Buffer, undefined> {
+  try {
+    yield* chunks
+  } finally {
+    end()
+  }
 }

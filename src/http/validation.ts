@@ -5,6 +5,7 @@ import type { FastifyRouteSchemaDef } from 'fastify/types/schema.js'
 import { type TObject, Type } from 'typebox'
 import { ajvOptions } from '../contract/json-schema.ts'
 import { maxErrors, Problem } from '../contract/problems.ts'
+import { shortened } from './budget.ts'
 
 /** How many errors of one request are reported in the sentence `detail`. */
 const maxSentences = 10
@@ -112,7 +113,7 @@ export function faultFinder(schema: TObject): (value: unknown) => Fault[] {
     matches(value)
       ? []
       : (matches.errors ?? []).map((error) => ({
-          field: nameIn(pointerOf(error)),
+          field: shortened(nameIn(pointerOf(error))),
           code: codeOf(error),
           detail: sentence(error),
         }))

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { remote } from '../support/http.ts'
+import { exchange, remote } from '../support/http.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
 
@@ -36,7 +36,7 @@ const closed = (stream: ClientRequest | IncomingMessage) => new Promise((resolve
 
 /** A program over a server, and what the database knows of it. */
 async function onOwnServer() {
-  const { env, query } = await onServer()
+  const { env, query, connect } = await onServer()
   const program = await serve({ env })
   const count = async (sql: string) => Number((await query(`select count(*) from ${sql}`)).rows[0].count)
   return {
@@ -44,6 +44,7 @@ async function onOwnServer() {
     ...remote(program.url),
     env,
     query,
+    connect,
     count,
     staged: () => count('housing.import_chunks'),
     /** Connections that are in a transaction, or send a COPY. */
@@ -135,13 +136,44 @@ test('a reader of an export that stops holds back nobody, and is cut off', async
   expect((await fetch(`${url}/api/v2/housing/export`)).status).toBe(503)
   for (let i = 0; i < 20; i++) expect((await post()).status).toBe(201)
   await expect.poll(busy, { timeout: 60_000 }).toBe(0)
-  expect(await says(/broke off: [^"]*/)).toBe('broke off: nothing moved for 10 s')
+  expect(await says(/broke off: [^"]*/)).toBe('broke off: nothing moved for 25 s')
   for (const answer of stopped) {
     answer.resume()
     await closed(answer)
     expect(answer.complete).toBe(false)
   }
   expect((await fetch(`${url}/api/v2/housing/export`)).status).toBe(200)
+})
+
+test('readers of exports that go away at any moment leave room for the next, and no connections', async () => {
+  const { url, query, busy, connect } = await onOwnServer()
+  await query(longHouses(2000))
+  const leave = async (path: string, after: number) => {
+    const asking = request(`${url}/api/v2/housing/export${path}`)
+      .on('error', () => {})
+      .end()
+    asking.on('response', (answer) => answer.on('error', () => {}).resume())
+    await sleep(after)
+    asking.destroy()
+  }
+  for (const path of ['?q=x', '?housing_type=SFD', '', '?format=ndjson'])
+    for (const after of [0, 1, 3, 10, 30]) await leave(path, after)
+  const holder = await connect()
+  await holder.query('begin; lock table housing.housing in access exclusive mode')
+  for (let i = 0; i < 12; i++) await leave('', 100)
+  expect(await busy()).toBeLessThanOrEqual(5) // the holder, and at most four exports
+  await holder.end()
+  await expect.poll(async () => (await fetch(`${url}/api/v2/housing/export`)).status, { timeout: 30_000 }).toBe(200)
+  await expect.poll(busy, { timeout: 30_000 }).toBe(0)
+})
+
+test('a client that sends everything before it reads gets the reason of an early rejection', async () => {
+  const { port } = await onOwnServer()
+  const head = 'POST /api/v2/housing/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n'
+  const file = `nocolumn\n${rows(100_000)}`
+  const next = 'GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+  const answers = await exchange(port, `${head}Content-Length: ${file.length}\r\n\r\n${file}${next}`)
+  expect(answers).toMatch(/^HTTP\/1.1 422 (.|\n|\r)*no column \\"nocolumn\\"(.|\n|\r)*HTTP\/1.1 200 /)
 })
 
 test('a stop ends uploads with a 503 and breaks exports off, and the process exits in time', async () => {

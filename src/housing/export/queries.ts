@@ -20,18 +20,19 @@ interface List {
 /** How many houses the embedded database sends at once. */
 const pageSize = 5000
 
-/** The file of all houses for which the condition holds, in order. On a server it shows one moment. */
+/** The file of all houses for which the condition holds, in order. On a server it shows one moment. `signal` ends it early. */
 export async function* exportHousing(
   { db, hasOneConnection, copyOut }: ExportDatabase,
   { condition, sort }: List,
   format: Format,
+  signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const list = sorted(db, condition, sort).clearSelect()
-  if (!hasOneConnection) return yield* copyOut(copyOf(list.select(lineIn[format]), options(format)))
+  if (!hasOneConnection) return yield* copyOut(copyOf(list.select(lineIn[format]), options(format)), signal)
   const ids = (await list.select('h.id').execute()).map(({ id }) => id)
   for (let at = 0; at === 0 || at < ids.length; at += pageSize) {
     const page = inOrder(db, ids.slice(at, at + pageSize)).select(lineIn[format])
-    yield* copyOut(copyOf(page, options(format, at === 0)))
+    yield* copyOut(copyOf(page, options(format, at === 0)), signal)
   }
 }
 

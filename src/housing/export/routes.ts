@@ -50,15 +50,14 @@ export const exportRoutes: Routes<{ database: ExportDatabase }> = async (app, { 
     async (request, reply) => {
       const { format = preferred(request, reply, types), sort = 'id', ...query } = request.query
       const condition = await conditionOf(database.db, filtersOf(query))
+      const transfer = request.method === 'HEAD' ? undefined : begin(request.caller)
       const today = new Date().toISOString().slice(0, 10)
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : types[format]).headers({
         'content-disposition': `attachment; filename="housing-${today}.${format}"`,
         'cache-control': 'no-store',
       })
-      if (request.method === 'HEAD') return reply.send()
-      const { signal, end } = begin(request.caller)
-      reply.raw.once('close', end)
-      await sendChunks(reply, exportHousing(database, { condition, sort }, format), signal)
+      if (!transfer) return reply.send()
+      await sendChunks(reply, transfer, (gone) => exportHousing(database, { condition, sort }, format, gone))
       return reply
     },
   )

@@ -1,6 +1,7 @@
 import { failureOf } from '../../contract/database-problems.ts'
 import { kinds } from '../../contract/problem-kinds.ts'
 import { noSuch, Problem } from '../../contract/problems.ts'
+import { isSqlError } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { Fault } from '../../http/validation.ts'
@@ -35,6 +36,8 @@ export interface Plan {
   signal: AbortSignal
   /** Whether others get their turn between the chunks: each is a transaction of its own. */
   inParts: boolean
+  /** Whether its caller may apply it later, because an answer names it. */
+  isOffered: boolean
 }
 
 /**
@@ -71,28 +74,10 @@ async function applyRows(db: Database, id: string, report: Report, signal: Abort
     if (!rows) return
     const outcomes = await inTransaction(db, async (tx) => {
       await nameActor(tx)
-      const outcomes: Outcome[] = []
-      for (const part of withoutRepetitions(rows)) outcomes.push(...(await apply(tx, part, types)))
-      return outcomes
+      return apply(tx, rows, types)
     })
     await report.add(rows, outcomes)
   }
-}
-
-/** Splits rows so that none of the parts names a house twice. */
-function withoutRepetitions(rows: Row[]): Row[][] {
-  const parts: Row[][] = [[]]
-  let ids = new Set<unknown>()
-  for (const row of rows) {
-    const { id } = row.sent
-    if (ids.has(id)) {
-      parts.push([])
-      ids = new Set()
-    }
-    if (id !== undefined) ids.add(id)
-    parts.at(-1)?.push(row)
-  }
-  return parts
 }
 
 type Types = Map<string, number>
@@ -102,7 +87,8 @@ async function apply(tx: Database, rows: Row[], types: Types): Promise<Outcome[]
   try {
     return await nested(tx, () => write(tx, rows, types))
   } catch (error) {
-    const fault = faultOf(error)
+    const [row] = rows
+    const fault = faultOf(error, row?.sent as HousingPatch)
     if (!fault) throw error
     if (rows.length === 1) return [[fault]]
     const middle = rows.length >> 1
@@ -111,33 +97,39 @@ async function apply(tx: Database, rows: Row[], types: Types): Promise<Outcome[]
 }
 
 /** Why the database rejects a row; undefined if the row is not at fault. */
-function faultOf(error: unknown): Fault | undefined {
+function faultOf(error: unknown, { housing_type }: HousingPatch): Fault | undefined {
+  if (isSqlError(error) && error.constraint === 'fk_housing_type') return unknownType(housing_type)
   const [code, detail] = failureOf(error, 'POST') ?? []
   return code && detail && kinds[code].status < 500 ? { field: '', code, detail } : undefined
 }
 
+/** Writes each house once, as the last of its rows leaves it. */
 async function write(tx: Database, rows: Row[], types: Types): Promise<Outcome[]> {
   const ids = rows.flatMap(({ sent: { id }, faults }) =>
     Number.isInteger(id) && !isAbout('id', faults) ? [id as number] : [],
   )
-  const before = new Map(ids.length > 0 ? (await lockWholeHouses(tx, ids)).map((house) => [house.id, house]) : [])
-  const plans = rows.map((row) =>
-    'id' in row.sent ? changeOf(row, before.get(row.sent.id as number), types) : creationOf(row, types),
-  )
-  const houses = plans.filter((plan) => typeof plan === 'object' && !Array.isArray(plan)) as Write[]
-  const isNew = ({ id }: Write) => id === undefined
-  const [created, updated] = [houses.filter(isNew), houses.filter((house) => !isNew(house))]
+  const houses = new Map(ids.length > 0 ? (await lockWholeHouses(tx, ids)).map((house) => [house.id, house]) : [])
+  const created: StoredHouse[] = []
+  const updated = new Map<number, LockedHouse>()
+  const outcomes = rows.map((row): Outcome => {
+    if ('id' in row.sent) {
+      const change = changeOf(row, houses.get(row.sent.id as number), types)
+      if (typeof change === 'string' || Array.isArray(change)) return change
+      houses.set(change.id, change)
+      updated.set(change.id, change)
+      return 'updated'
+    }
+    const house = creationOf(row, types)
+    if (Array.isArray(house)) return house
+    created.push(house)
+    return 'created'
+  })
   await insertHouses(tx, created)
-  await updateHouses(tx, updated)
-  return plans.map((plan) =>
-    typeof plan === 'string' || Array.isArray(plan) ? plan : isNew(plan) ? 'created' : 'updated',
-  )
+  await updateHouses(tx, [...updated.values()])
+  return outcomes
 }
 
-/** A house to store; a new one if it has no id. */
-export type Write = StoredHouse & { id?: number }
-
-function creationOf({ sent, faults }: Row, types: Types): Write | Fault[] {
+function creationOf({ sent, faults }: Row, types: Types): StoredHouse | Fault[] {
   if (faults.length > 0) return faults
   const { housing_type, ...house } = asStored(sent as HousingInput)
   const housing_type_id = types.get(housing_type)
@@ -145,7 +137,11 @@ function creationOf({ sent, faults }: Row, types: Types): Write | Fault[] {
 }
 
 /** The members that a row leaves as they are need not be valid: rows from before today's rules stay as they are. */
-function changeOf({ sent, faults }: Row, house: LockedHouse | undefined, types: Types): Write | 'unchanged' | Fault[] {
+function changeOf(
+  { sent, faults }: Row,
+  house: LockedHouse | undefined,
+  types: Types,
+): LockedHouse | 'unchanged' | Fault[] {
   const { id, version, ...members } = sent
   if (isAbout('id', faults) || isAbout('version', faults)) return faults
   if (!house) return [{ field: 'id', code: 'not-found', detail: noSuch('house', id as number).message }]
@@ -155,10 +151,9 @@ function changeOf({ sent, faults }: Row, house: LockedHouse | undefined, types: 
   if (left.length > 0) return left
   const changes: HousingPatch = Object.fromEntries(Object.entries(members).filter(([name]) => !kept.has(name)))
   if (Object.keys(changes).length === 0) return 'unchanged'
-  const { housing_type, ...others } = asStored(changes)
-  const housing_type_id = housing_type === undefined ? house.housing_type_id : types.get(housing_type)
-  if (housing_type_id === undefined) return [unknownType(housing_type)]
-  return { ...house, ...others, housing_type_id }
+  const changed = { ...house, ...asStored(changes), version: house.version + 1 }
+  const housing_type_id = changes.housing_type === undefined ? house.housing_type_id : types.get(changed.housing_type)
+  return housing_type_id === undefined ? [unknownType(changed.housing_type)] : { ...changed, housing_type_id }
 }
 
 const isAbout = (member: string, faults: Fault[]) => faults.some(({ field }) => field === member)

@@ -41,7 +41,7 @@ export async function* csvRows(
       if (!header) {
         header = namesIn(cells, line)
         counting = columns.filter((name) => header?.includes(name))
-      } else if (cells.some((cell) => cell !== '')) {
+      } else if (cells.some((cell) => cell.trim() !== '')) {
         yield { line, columns: counting, cells: cellsByName(cells, header, line) }
       }
     }

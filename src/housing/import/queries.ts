@@ -13,7 +13,9 @@ export async function beginImport(
   db: Database,
   { caller, columns }: { caller: string; columns: string[] },
 ): Promise<string> {
-  await db.deleteFrom('housing.imports').where('expires_at', '<', sql<string>`now()`).execute()
+  await sql`
+    delete from housing.imports where id in (
+      select id from housing.imports where expires_at < now() for update skip locked)`.execute(db)
   const { id } = await db
     .insertInto('housing.imports')
     .values({ caller, columns, expires_at: anHour })
@@ -90,7 +92,7 @@ export async function insertHouses(tx: Database, houses: StoredHouse[]): Promise
     insert into housing.housing (${names}) select * from unnest(${values(houses)})`.execute(tx)
 }
 
-export async function updateHouses(tx: Database, houses: (StoredHouse & { id?: number })[]): Promise<void> {
+export async function updateHouses(tx: Database, houses: (StoredHouse & { id: number })[]): Promise<void> {
   if (houses.length === 0) return
   await sql`
     update housing.housing h set (${names}) = (${sql.join(stored.map((name) => sql.ref(`given.${name}`)))})

@@ -51,7 +51,7 @@ const progress = 100_000
 
 /** The rejected rows as CSV, with what is wrong with them: in a file that has no name any more, so none is left behind. */
 export class RejectedRows {
-  readonly #file: FileHandle
+  #file: FileHandle
   #columns: string[] = []
   #lines: string[] = []
 
@@ -60,15 +60,13 @@ export class RejectedRows {
   }
 
   static async open(): Promise<RejectedRows> {
-    const path = join(tmpdir(), `sample-api-${randomUUID()}.csv`)
-    const file = await open(path, 'wx+', 0o600).catch(unwritable)
-    await rm(path)
-    return new RejectedRows(file)
+    return new RejectedRows(await namelessFile())
   }
 
   /** Begins anew, with a header. */
   async begin(columns: string[]): Promise<void> {
-    await this.#file.truncate()
+    await this.#file.close()
+    this.#file = await namelessFile()
     this.#columns = columns
     this.#lines = [csv([...columns, ...reportColumns])]
   }
@@ -93,6 +91,13 @@ export class RejectedRows {
   async close(): Promise<void> {
     await this.#file.close()
   }
+}
+
+async function namelessFile(): Promise<FileHandle> {
+  const path = join(tmpdir(), `sample-api-${randomUUID()}.csv`)
+  const file = await open(path, 'wx+', 0o600).catch(unwritable)
+  await rm(path)
+  return file
 }
 
 function unwritable({ code }: NodeJS.ErrnoException): never {

@@ -9,11 +9,11 @@ import {
   keyFailures,
   readIdempotencyKey,
 } from '../../contract/idempotency-key.ts'
-import { invalidMember, Problem, unsupportedMediaType } from '../../contract/problems.ts'
+import { Problem, unsupportedMediaType } from '../../contract/problems.ts'
 import { actingAs } from '../../database/actor.ts'
 import type { OpenDatabase } from '../../database/database.ts'
 import { preferred } from '../../http/representation.ts'
-import { receive, transfers } from '../../http/transfers.ts'
+import { goneAway, receive, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan } from './apply.ts'
 import { gunzipped } from './gzip.ts'
@@ -99,17 +99,18 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const format = formatOf(request, reply)
       const caller = request.caller?.name ?? ''
       const { signal, end } = begin(request.caller)
-      let id: string | undefined
+      let plan: Plan | undefined
       try {
         const hash = createHash('sha256')
-        id = await stage(db, sourceOf(request, hashed(receive(request, signal), hash)), caller)
+        const id = await stage(db, sourceOf(request, hashed(receive(request, signal), hash)), caller)
         request.bytes ??= hash.digest()
         const isAlone = isDry || format === 'csv' || readIdempotencyKey(request.headers) !== undefined
         const inParts = hasOneConnection && skips && !isAlone
-        return await answerWith[format](request, reply, { id, caller, skips, isDry, inParts, signal })
+        plan = { id, caller, skips, isDry, inParts, signal, isOffered: false }
+        return await answerWith[format](request, reply, plan)
       } finally {
         end()
-        if (id && !isDry) await deleteImport(db, id).catch(() => {}) // it expires
+        if (plan && !plan.isOffered) await deleteImport(db, plan.id).catch(() => {}) // it expires
       }
     },
   )
@@ -139,6 +140,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         isDry: false,
         inParts: false,
         signal,
+        isOffered: true,
       }
       try {
         return await answerWith[format](request, reply, plan)
@@ -155,6 +157,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         const report = await applyImport(db, plan, async () => new Report({ onProgress: progressOf(request) }))
         const { counts, errors } = report
         if (isUndone(report, plan)) throw rejection(report)
+        plan.isOffered ||= plan.isDry
         return { status: 200, headers: {}, body: { ...(plan.isDry && { import: plan.id }), ...counts, errors } }
       }),
 
@@ -165,7 +168,9 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
           await rejected.begin(columns)
           return new Report({ rejected, onProgress: progressOf(request) })
         })
+        if (reply.raw.destroyed) throw goneAway()
         const file = await rejected.read()
+        plan.isOffered ||= plan.isDry
         const isRejected = isUndone(report, plan)
         return reply
           .code(isRejected ? 422 : 200)
@@ -220,12 +225,17 @@ function formatOf(request: FastifyRequest, reply: FastifyReply): keyof typeof re
   return format
 }
 
+function notAnArray(): Problem {
+  const detail = 'The body must be an array of rows.'
+  return new Problem('invalid-body', detail, { errors: [{ pointer: '', code: 'type', detail }] })
+}
+
 /** The file of a request, or the array in its body. */
 function sourceOf(request: FastifyRequest, bytes: AsyncIterable<Buffer>): Source {
   const { body, headers } = request
   const type = headers['content-type'] ?? ''
   if (/^application\/json\b/i.test(type)) {
-    if (!Array.isArray(body)) throw invalidMember('', 'type', 'must be an array of rows.')
+    if (!Array.isArray(body)) throw notAnArray()
     return { type: 'json', items: body }
   }
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
