@@ -82,8 +82,8 @@ export const AsOf = Type.Object(
 )
 
 export const exampleHousing: Housing = {
-  ...example,
   id: 17,
+  ...example,
   postal_code: 'V8W 2E7',
   ...exampleBookkeeping,
 }

@@ -44,7 +44,7 @@ export const exportRoutes: Routes<{ database: ExportDatabase }> = async (app, { 
         200: file('The houses.', examples, {
           'Content-Disposition': Type.String({ description: 'Suggests a name for the file.' }),
         }),
-        ...failures(),
+        ...failures({ 406: 'The client accepts neither CSV nor NDJSON.' }),
       },
     }),
     async (request, reply) => {

@@ -67,7 +67,11 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   const { db, bulk, hasOneConnection } = database
   const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
   const failures = (reasons: Record<number, string>) => {
-    const { 422: rejected, ...others } = keyedFailures({ ...reasons, 422: keyFailures[422] })
+    const { 422: rejected, ...others } = keyedFailures({
+      406: 'The client accepts neither JSON nor CSV.',
+      ...reasons,
+      422: keyFailures[422],
+    })
     return { ...others, 422: orFile(rejected, rejectedRows) }
   }
   app.addContentTypeParser(Object.keys(files), (_request, payload, done) => done(null, payload))
