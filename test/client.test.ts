@@ -18,6 +18,7 @@ test('a client generated from the contract compiles and works', async () => {
     version: 2,
     refused: 'precondition-failed',
     currentVersion: 2,
+    imported: { received: 1, created: 0, updated: 1, unchanged: 0, rejected: 0, errors: [] },
     deleted: 204,
   })
 }, 120_000)

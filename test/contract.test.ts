@@ -83,6 +83,15 @@ test('each schema has a form that generators of clients can name and type', () =
     expect(schemas, 'Go names the constructor of X so').not.toHaveProperty(`New${name}`)
 })
 
+test('an answer that is a file begins with bytes, which every generated client can read', () => {
+  const answers = operations.flatMap(({ where, responses }) =>
+    Object.entries(responses).map(([status, { content = {} }]) => ({ where: `${where}: ${status}`, content })),
+  )
+  const files = answers.filter(({ content }) => content['text/csv'] && !Object.keys(content).some(isJson))
+  expect(files.map(({ where }) => where)).toEqual(['get /api/v2/housing/export: 200'])
+  for (const { where, content } of files) expect(Object.values(content)[0]?.schema.format, where).toBe('binary')
+})
+
 test('the items of a page have the same name as the shape of a single one', () => {
   const pages = Object.entries(schemas).filter(([, { properties }]) => properties?.items && properties.next)
   expect(pages.map(([name]) => name)).toEqual(['HousingPage', 'HousingVersionPage', 'HousingTypeList'])
@@ -135,6 +144,8 @@ test('Retry-After is declared where it is sent: with a 429 or 503, and where a r
       )
     }
 })
+
+const isJson = (type: string) => /[/+]json$/.test(type)
 
 interface Schema {
   $ref?: string

@@ -98,7 +98,10 @@ export const answer = <T extends TSchema & { $id?: string }>(
     content: { 'application/json': { schema: schema.$id ? ref(schema) : schema, example } },
   }) as unknown as TUnsafe<Static<T>> // the type of the body, which the handler returns
 
-/** An answer that is a file: an example for each of its media types. */
+/**
+ * An answer that is a file: an example for each of its media types. Most generated clients take the type of the first,
+ * and those in Java and Rust can read a file only as bytes: so text comes last.
+ */
 export const file = (description: string, examples: Record<string, string>, headers: Record<string, TSchema> = {}) =>
   ({ description, headers, content: filesLike(examples) }) as unknown as TUnsafe<unknown>
 
@@ -109,7 +112,10 @@ export const orFile = <T>(answer: TUnsafe<T>, examples: Record<string, string>) 
 }
 
 const filesLike = (examples: Record<string, string>) =>
-  Object.fromEntries(Object.entries(examples).map(([type, example]) => [type, { schema: Type.String(), example }]))
+  Object.fromEntries(Object.entries(examples).map(([type, example]) => [type, { schema: fileOf(type), example }]))
+
+/** Text only if the media type says so: generated clients read anything else as JSON, or not at all. */
+const fileOf = (type: string) => Type.String(type.startsWith('text/') ? {} : { format: 'binary' })
 
 /** An answer without a body. */
 export const noContent = (description: string, headers: Record<string, TSchema> = {}) =>

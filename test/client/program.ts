@@ -29,12 +29,19 @@ export async function program(baseUrl: string) {
   const header = { 'If-Match': created.response.headers.get('etag') ?? '' }
   const patched = await api.PATCH('/api/v2/housing/{id}', { params: { path, header }, body: { housing_type: 'MFD' } })
   const stale = await api.DELETE('/api/v2/housing/{id}', { params: { path, header } })
+  const exported = await api.GET('/api/v2/housing/export', { params: { query: { format: 'csv' } }, parseAs: 'text' })
+  const imported = await api.POST('/api/v2/housing/import', {
+    headers: { 'Content-Type': 'text/csv' },
+    body: exported.data?.replace('Victoria', 'Saanich') ?? '',
+    bodySerializer: (file) => file,
+  })
   const deleted = await api.DELETE('/api/v2/housing/{id}', { params: { path, header: { 'If-Match': '*' } } })
   return {
     seen,
     version: patched.data?.version,
     refused: stale.error?.code,
     currentVersion: stale.error?.current_version,
+    imported: imported.data,
     deleted: deleted.response.status,
   }
 }

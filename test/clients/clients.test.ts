@@ -89,6 +89,8 @@ const seen = {
   deleted: 204,
   gone: 'not-found',
   batch: ['create', 'update', 'delete'],
+  exported: 2,
+  imported: [0, 1, 1], // how many are created, updated, unchanged
 }
 
 /** Runs a program with the URL of the real server, which has an embedded database of its own. */

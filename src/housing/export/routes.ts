@@ -15,8 +15,8 @@ const formats = ['csv', 'ndjson'] as const
 const maxExports = 4
 
 const examples = {
-  'text/csv': `${Object.keys(exampleHousing).join()}\n${Object.values(exampleHousing).join()}\n`,
   'application/x-ndjson': `${JSON.stringify(exampleHousing)}\n`,
+  'text/csv': `${Object.keys(exampleHousing).join()}\n${Object.values(exampleHousing).join()}\n`,
 }
 
 const ExportQuery = Type.Object(

@@ -75,6 +75,21 @@ func main() {
 		ops = append(ops, result.Op)
 	}
 
+	exported, _, err := api.ExportHousing(ctx).Execute()
+	file := must(exported, err)
+	defer os.Remove(file.Name())
+	var rows []sampleapi.ImportRow
+	for lines := json.NewDecoder(file); lines.More(); {
+		var row sampleapi.ImportRow
+		must(row, lines.Decode(&row))
+		rows = append(rows, row)
+	}
+	rows[0].SetCity("Sooke")
+	planned, _, err := api.ImportHousing(ctx).ImportRow(rows).DryRun("true").Execute()
+	must(planned, err)
+	imported, _, err := api.ApplyImport(ctx, planned.GetImport()).Execute()
+	must(imported, err)
+
 	json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"pages":           pages,
 		"version":         changed.Version,
@@ -83,5 +98,7 @@ func main() {
 		"deleted":         deleted.StatusCode,
 		"gone":            gone.Code,
 		"batch":           ops,
+		"exported":        len(rows),
+		"imported":        []int32{imported.Created, imported.Updated, imported.Unchanged},
 	})
 }

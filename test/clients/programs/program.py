@@ -13,6 +13,7 @@ from openapi_client import (
     HousingApi,
     HousingInput,
     HousingPatch,
+    ImportRow,
 )
 
 api = HousingApi(ApiClient(Configuration(host=sys.argv[1])))
@@ -56,6 +57,11 @@ done = api.batch_housing(
     )
 )
 
+rows = [ImportRow.from_json(line) for line in api.export_housing().decode().splitlines()]
+rows[0].city = "Sooke"
+planned = api.import_housing(rows, dry_run="true")
+imported = api.apply_import(planned.var_import)
+
 print(
     json.dumps(
         {
@@ -66,6 +72,8 @@ print(
             "deleted": deleted.status_code,
             "gone": gone.code,
             "batch": [result.op for result in done.results],
+            "exported": len(rows),
+            "imported": [imported.created, imported.updated, imported.unchanged],
         }
     )
 )

@@ -49,6 +49,12 @@ const { results } = await api.batchHousing({
   },
 })
 
+const exported = await (await api.exportHousing({ format: 'csv' })).text()
+const edited = new Blob([exported.replace('Oak Bay', 'Sooke')])
+const asCsv = { headers: { 'Content-Type': 'text/csv' }, body: edited } // instead of rows
+const planned = await api.importHousing({ importRow: [], dryRun: 'true' }, asCsv)
+const imported = await api.applyImport({ id: planned._import ?? '' })
+
 process.stdout.write(
   JSON.stringify({
     pages: pages.map((items) => items.length),
@@ -58,5 +64,7 @@ process.stdout.write(
     deleted: deleted.raw.status,
     gone: gone.code,
     batch: results.map(({ op }) => op),
+    exported: exported.trim().split('\n').length - 1,
+    imported: [imported.created, imported.updated, imported.unchanged],
   }),
 )
