@@ -115,7 +115,7 @@ export async function sendChunks(
     if (answer.writableEnded || answer.destroyed) return
     const message = `${request.method} ${request.route} broke off: ${why}`
     ;(log as Log).throttled('error', 'transfer', { request_id: request.id }, message)
-    answer.destroy()
+    answer.socket?.resetAndDestroy() // over HTTP/1.0, a proxy takes any other end for that of the file
   }
   const timer = setTimeout(() => breakOff(`nothing moved for ${maxStandstill / 1000} s`), maxStandstill)
   const abort = () => breakOff((signal.reason as Problem).message)

@@ -43,6 +43,7 @@ export const proxies: ProxyServer[] = [
         scgi_temp_path ${folder}/scgi;
         gzip on;
         gzip_types *;
+        client_max_body_size 0;
         proxy_set_header Host $http_host;
         server {
           listen 127.0.0.1:${listen};
