@@ -306,7 +306,7 @@ describe('errors', () => {
       const counts = query ? 'received=3, created=2' : 'received=3, created=0'
       expect(answer.headers['import-report']).toMatch(
         new RegExp(
-          `^${counts}, updated=0, unchanged=0, rejected=1${query.includes('dry') ? ', import="[0-9a-f-]{36}"' : ''}$`,
+          `^${counts}, updated=0, unchanged=0, rejected=1${query.includes('dry') ? ', import_id="[0-9a-f-]{36}"' : ''}$`,
         ),
       )
       const rows = parse(answer.body, { columns: true }) as Record<string, string>[]
@@ -333,7 +333,7 @@ describe('a dry run', () => {
     await api.post(housing, house)
     const before = await list()
     const { counts } = await report(`id,${header}\n1,${row.replace('735', '7')}\n,${row}\n`, '?dry_run=true')
-    const { import: id, ...others } = counts as { import: string }
+    const { import_id: id, ...others } = counts as { import_id: string }
     expect(others).toEqual({ received: 2, created: 1, updated: 1 })
     expect(await list()).toEqual(before)
     const apply = (query = '', headers = {}) =>
@@ -349,7 +349,7 @@ describe('a dry run', () => {
 
   test('that found wrong rows can be applied without them', async () => {
     const { counts } = await report(`${header}\n${row}\n${row}x\n`, '?dry_run=true')
-    const path = `${housing}/imports/${(counts as { import: string }).import}/apply`
+    const path = `${housing}/imports/${(counts as { import_id: string }).import_id}/apply`
     expectProblem(await api.send('POST', path), 422, 'rows-rejected', [undefined as never])
     const rejected = await api.send('POST', path, undefined, { accept: 'text/csv' })
     expect([rejected.statusCode, rejected.body]).toEqual([422, expect.stringContaining('COPx,3,')])
@@ -361,7 +361,7 @@ describe('a dry run', () => {
     const { counts } = await report(`${header}\n${row}\n`, '?dry_run=true')
     await sql`update housing.imports set expires_at = now() - interval '1 second'`.execute(db)
     expectProblem(
-      await api.send('POST', `${housing}/imports/${(counts as { import: string }).import}/apply`),
+      await api.send('POST', `${housing}/imports/${(counts as { import_id: string }).import_id}/apply`),
       404,
       'not-found',
     )

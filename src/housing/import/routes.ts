@@ -162,7 +162,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         const { counts, errors } = report
         if (isUndone(report, plan)) throw rejection(report)
         plan.isOffered ||= plan.isDry
-        return { status: 200, headers: {}, body: { ...(plan.isDry && { import: plan.id }), ...counts, errors } }
+        return { status: 200, headers: {}, body: { ...(plan.isDry && { import_id: plan.id }), ...counts, errors } }
       }),
 
     async csv(request: FastifyRequest, reply: FastifyReply, plan: Plan): Promise<never> {
@@ -203,7 +203,7 @@ const undone = (counts: Counts): Counts => ({ ...counts, created: 0, updated: 0 
 /** The report without its errors as a header, a dictionary of RFC 9651. */
 function dictionary(counts: Counts, { isDry, id }: Plan): string {
   const members = Object.entries(counts).map(([name, count]) => `${name}=${count}`)
-  return [...members, ...(isDry ? [`import="${id}"`] : [])].join(', ')
+  return [...members, ...(isDry ? [`import_id="${id}"`] : [])].join(', ')
 }
 
 /** Nothing was stored, because some rows are wrong. */

@@ -27,7 +27,7 @@ const RowFault = Type.Object(
 /** What an import did, or would do. */
 export const ImportReport = Type.Object(
   {
-    import: Type.Optional(
+    import_id: Type.Optional(
       Type.String({ pattern: uuid, description: 'After a dry run: what to apply, within an hour.' }),
     ),
     received: Count('How many rows the file has.'),

@@ -87,7 +87,7 @@ func main() {
 	rows[0].SetCity("Sooke")
 	planned, _, err := api.ImportHousing(ctx).ImportRow(rows).DryRun("true").Execute()
 	must(planned, err)
-	imported, _, err := api.ApplyImport(ctx, planned.GetImport()).Execute()
+	imported, _, err := api.ApplyImport(ctx, planned.GetImportId()).Execute()
 	must(imported, err)
 
 	json.NewEncoder(os.Stdout).Encode(map[string]any{

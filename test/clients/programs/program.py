@@ -60,7 +60,7 @@ done = api.batch_housing(
 rows = [ImportRow.from_json(line) for line in api.export_housing().decode().splitlines()]
 rows[0].city = "Sooke"
 planned = api.import_housing(rows, dry_run="true")
-imported = api.apply_import(planned.var_import)
+imported = api.apply_import(planned.import_id)
 
 print(
     json.dumps(

@@ -53,7 +53,7 @@ const exported = await (await api.exportHousing({ format: 'csv' })).text()
 const edited = new Blob([exported.replace('Oak Bay', 'Sooke')])
 const asCsv = { headers: { 'Content-Type': 'text/csv' }, body: edited } // instead of rows
 const planned = await api.importHousing({ importRow: [], dryRun: 'true' }, asCsv)
-const imported = await api.applyImport({ id: planned._import ?? '' })
+const imported = await api.applyImport({ id: planned.importId ?? '' })
 
 process.stdout.write(
   JSON.stringify({
