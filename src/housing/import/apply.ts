@@ -15,8 +15,8 @@ import {
   type LockedHouse,
   lockImport,
   lockWholeHouses,
-  nameActor,
   nested,
+  prepare,
   type StoredHouse,
   updateHouses,
 } from './queries.ts'
@@ -73,7 +73,7 @@ async function applyRows(db: Database, id: string, report: Report, signal: Abort
     const rows = await findChunk(db, id, n)
     if (!rows) return
     const outcomes = await inTransaction(db, async (tx) => {
-      await nameActor(tx)
+      await prepare(tx)
       return apply(tx, rows, types)
     })
     await report.add(rows, outcomes)

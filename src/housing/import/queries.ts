@@ -83,8 +83,14 @@ export type LockedHouse = Awaited<ReturnType<typeof lockWholeHouses>>[number]
 /** A house with the id of its type. */
 export type StoredHouse = Omit<HousingInput, 'housing_type'> & { housing_type_id: number }
 
-/** Sets whom the change log names, until the transaction ends. */
-export const nameActor = (tx: Database) => tx.selectNoFrom(setActor(actorOf(tx))).execute()
+/**
+ * Prepares a transaction: sets whom the change log names; and has Postgres use indexes, as it plans the queries of the
+ * triggers once, when the tables may be empty, and would then read the whole change log for each row.
+ */
+export const prepare = (tx: Database) =>
+  tx
+    .selectNoFrom([setActor(actorOf(tx)), sql<string>`set_config('enable_seqscan', 'off', true)`.as('seqscan')])
+    .execute()
 
 export async function insertHouses(tx: Database, houses: StoredHouse[]): Promise<void> {
   if (houses.length === 0) return
