@@ -34,8 +34,9 @@ export async function serve(config: Config): Promise<void> {
   running.app = app
   try {
     await listen(app, config, database.where)
+    const address = addressOf(config, app)
     await database.open()
-    database.announce(addressOf(config, app))
+    database.announce(address)
     await bringUp(database, migrations, {
       mode: config.migrate,
       onStatus({ found, pending }) {
