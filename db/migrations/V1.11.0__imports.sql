@@ -10,7 +10,7 @@ create unlogged table housing.imports (
   expires_at timestamptz not null
 );
 
--- The rows of a file, about a thousand in each chunk, as JSON: a row in each line would take three times as long.
+-- The rows of a file, about a thousand in each chunk, as a JSON array.
 create unlogged table housing.import_chunks (
   import uuid not null constraint chunk_of_import references housing.imports on delete cascade,
   n integer not null,

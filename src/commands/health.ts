@@ -1,12 +1,13 @@
 import { get } from 'node:http'
-import { isIPv6 } from 'node:net'
 import { type Config, ConfigError, readConfig } from '../config/config.ts'
+import { addressOf } from './address.ts'
 
 const deadline = 2000
 
 /** Asks the API that runs with these settings whether it is ready, and prints its answer. Throws if it is not. */
 export async function health(variables: NodeJS.ProcessEnv): Promise<void> {
-  const url = `http://${address(settings(variables))}/readyz`
+  const { host, port } = settings(variables)
+  const url = `http://${addressOf(host, port)}/readyz`
   const { status, body } = await ask(url)
   if (status !== 200) throw new Error(`Not ready: ${url} answers ${status} ${body.replace(/\s+/g, ' ').slice(0, 1000)}`)
   process.stdout.write(`Ready: ${url} answers 200\n`)
@@ -19,11 +20,6 @@ function settings(variables: NodeJS.ProcessEnv): Config {
   } catch (error) {
     throw error instanceof ConfigError ? new Error(error.message) : error
   }
-}
-
-function address({ host, port }: Config): string {
-  const listening = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host
-  return `${isIPv6(listening) ? `[${listening}]` : listening}:${port}`
 }
 
 function ask(url: string): Promise<{ status: number | undefined; body: string }> {

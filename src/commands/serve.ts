@@ -1,4 +1,4 @@
-import { type AddressInfo, isIPv6 } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { databaseOf } from '../database/open.ts'
@@ -8,6 +8,7 @@ import { readMigrations } from '../migrations/files.ts'
 import { type Readiness, rejectUntilReady } from '../pages/readiness.ts'
 import { createServer } from '../server.ts'
 import { version } from '../version.ts'
+import { addressOf } from './address.ts'
 import { type Running, stopOnSignal, unusedConnections } from './stop.ts'
 
 /** Serves until a signal. Rejects if the start fails: an unusable folder, a port in use, a database that rejects us. */
@@ -34,9 +35,9 @@ export async function serve(config: Config): Promise<void> {
   running.app = app
   try {
     await listen(app, config, database.where)
-    const address = addressOf(config, app)
+    const { port } = app.server.address() as AddressInfo
     await database.open()
-    database.announce(address)
+    database.announce(`http://${addressOf(config.host, port)}`)
     await bringUp(database, migrations, {
       mode: config.migrate,
       onStatus({ found, pending }) {
@@ -50,13 +51,6 @@ export async function serve(config: Config): Promise<void> {
     await database.close()
     throw error
   }
-}
-
-/** Where other programs of this machine reach the API. */
-function addressOf({ host }: Config, app: FastifyInstance): string {
-  const { port } = app.server.address() as AddressInfo
-  const name = ['0.0.0.0', '::', 'localhost'].includes(host) ? '127.0.0.1' : host
-  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config, where: string): Promise<void> {

@@ -39,8 +39,7 @@ async function parseStrictly(request: FastifyRequest, bytes: Buffer, large: Larg
   if (bytes.length === 0 && !routeOptions.schema?.body) return undefined
   request.bytes = bytes
   const type = headers['content-type'] ?? ''
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
-  const isPlain = /^utf-?8$/i.test(charset) && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
+  const isPlain = /^utf-?8$/i.test(charsetOf(type)) && /^(identity)?$/i.test(headers['content-encoding'] ?? '')
   if (!isPlain || (/merge-patch/i.test(type) && method !== 'PATCH')) throw unsupportedMediaType(request)
   try {
     const text = decode(bytes)
@@ -51,6 +50,9 @@ async function parseStrictly(request: FastifyRequest, bytes: Buffer, large: Larg
     throw asProblem(error)
   }
 }
+
+/** The charset that a Content-Type names; utf-8 if none. */
+export const charsetOf = (type: string): string => /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
 
 export class NotUtf8 extends Error {}
 export class NotJson extends Error {}

@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream'
 import { type CsvError, parse } from 'csv-parse'
-import { formulas } from '../export/formulas.ts'
+import { isFormula } from '../export/formulas.ts'
 import { writableMembers } from '../schemas.ts'
 import { invalidFile, type Place } from './problems.ts'
 import { columns, ignoredColumns } from './rows.ts'
@@ -125,8 +125,7 @@ function cellsByName(cells: string[], header: string[], line: number): Cells {
 }
 
 /** Without the apostrophe that an export puts before what a spreadsheet would run as a formula. */
-const unescaped = (cell: string) =>
-  cell.startsWith("'") && formulas.includes(cell.replace(/^'+/, '').charAt(0)) ? cell.slice(1) : cell
+const unescaped = (cell: string) => (cell.startsWith("'") && isFormula(cell) ? cell.slice(1) : cell)
 
 function unreadable(error: CsvError, lines: LineCounter): unknown {
   const place: Place = { line: lines.next, ...(typeof error.column === 'number' && { column: error.column + 1 }) }

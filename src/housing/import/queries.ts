@@ -2,7 +2,7 @@ import { type SqlBool, sql } from 'kysely'
 import { actorOf, setActor } from '../../database/actor.ts'
 import { statement } from '../../database/statement.ts'
 import type { Database } from '../../database/tables.ts'
-import { columns as houseColumns } from '../queries.ts'
+import { houses } from '../queries.ts'
 import { type HousingInput, ownColumns } from '../schemas.ts'
 import type { Row } from './rows.ts'
 
@@ -69,10 +69,8 @@ export async function findTypeIds(db: Database): Promise<Map<string, number>> {
 
 /** Locks these houses, in the order of their ids, until the transaction ends. */
 export const lockWholeHouses = (tx: Database, ids: number[]) =>
-  tx
-    .selectFrom('housing.housing as h')
-    .innerJoin('housing.housing_types as t', 't.id', 'h.housing_type_id')
-    .select([...houseColumns, 'h.housing_type_id'])
+  houses(tx)
+    .select('h.housing_type_id')
     .where(sql<SqlBool>`h.id = any (${ids}::int[])`)
     .orderBy('h.id')
     .forUpdate('h')

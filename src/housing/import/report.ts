@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Problem } from '../../contract/problems.ts'
 import type { Fault } from '../../http/validation.ts'
-import { formulas } from '../export/formulas.ts'
+import { isFormula } from '../export/formulas.ts'
 import { type Row, reportColumns } from './rows.ts'
 import { type ImportReport, maxFaults } from './schemas.ts'
 
@@ -110,6 +110,6 @@ const csv = (values: unknown[]) => `${values.map(cell).join()}\n`
 
 function cell(value: unknown): string {
   const text = typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)
-  const safe = formulas.includes(text.replace(/^'+/, '').charAt(0)) ? `'${text}` : text
+  const safe = isFormula(text) ? `'${text}` : text
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

@@ -1,4 +1,3 @@
-import { createHash, type Hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { answer, operation, orFile, type Routes, ref } from '../../contract/contract.ts'
@@ -9,14 +8,13 @@ import {
   keyFailures,
   readIdempotencyKey,
 } from '../../contract/idempotency-key.ts'
-import { Problem, unsupportedMediaType } from '../../contract/problems.ts'
+import { Problem } from '../../contract/problems.ts'
 import { actingAs } from '../../database/actor.ts'
 import type { OpenDatabase } from '../../database/database.ts'
 import { preferred } from '../../http/representation.ts'
-import { goneAway, receive, transfers } from '../../http/transfers.ts'
+import { goneAway, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan } from './apply.ts'
-import { gunzipped } from './gzip.ts'
 import { importKinds } from './problems.ts'
 import { deleteImport } from './queries.ts'
 import { RejectedRows, Report } from './report.ts'
@@ -31,7 +29,8 @@ import {
   ImportRows,
   maxItems,
 } from './schemas.ts'
-import { type Source, stage } from './stage.ts'
+import { sourceOf } from './source.ts'
+import { stage } from './stage.ts'
 
 export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
 
@@ -105,9 +104,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const { signal, end } = begin(request.caller)
       let plan: Plan | undefined
       try {
-        const hash = createHash('sha256')
-        const id = await stage(db, sourceOf(request, hashed(receive(request, signal), hash)), caller)
-        request.bytes ??= hash.digest()
+        const id = await stage(db, sourceOf(request, signal), caller)
         const isAlone = isDry || format === 'csv' || readIdempotencyKey(request.headers) !== undefined
         const inParts = hasOneConnection && skips && !isAlone
         plan = { id, caller, skips, isDry, inParts, signal, isOffered: false }
@@ -227,31 +224,4 @@ function formatOf(request: FastifyRequest, reply: FastifyReply): keyof typeof re
       'An answer to a request with an Idempotency-Key is JSON: omit Accept, or the key.',
     )
   return format
-}
-
-function notAnArray(): Problem {
-  const detail = 'The body must be an array of rows.'
-  return new Problem('invalid-body', detail, { errors: [{ pointer: '', code: 'type', detail }] })
-}
-
-/** The file of a request, or the array in its body. */
-function sourceOf(request: FastifyRequest, bytes: AsyncIterable<Buffer>): Source {
-  const { body, headers } = request
-  const type = headers['content-type'] ?? ''
-  if (/^application\/json\b/i.test(type)) {
-    if (!Array.isArray(body)) throw notAnArray()
-    return { type: 'json', items: body }
-  }
-  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1] ?? 'utf-8'
-  const encoding = /^(?:(identity)|(?:x-)?gzip)?$/i.exec(headers['content-encoding'] ?? '')
-  if (!encoding || !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupportedMediaType(request)
-  const isPlain = encoding[0] === '' || encoding[1] !== undefined
-  return { type: /ndjson/i.test(type) ? 'ndjson' : 'csv', bytes: isPlain ? bytes : gunzipped(bytes) }
-}
-
-async function* hashed(bytes: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
-  for await (const piece of bytes) {
-    hash.update(piece)
-    yield piece
-  }
 }
