@@ -37,7 +37,7 @@ const guarded =
  */
 function rfc3339(text: string): string {
   if (text.charCodeAt(4) !== hyphen || text.endsWith('BC'))
-    return text.startsWith('-') || text.endsWith('BC') ? '0001-01-01T00:00:00.000Z' : '9999-12-31T23:59:59.999Z'
+    return text.startsWith('-') || text.endsWith('BC') ? firstTime : lastTime
   // Behind a transaction pooler, another client may have set the time zone of the session.
   if (!text.endsWith('+00')) return new Date(text.replace(' ', 'T').replace(/[+-]\d\d$/, '$&:00')).toISOString()
   const millis = text.slice(20, text.length - 3).slice(0, 3)
@@ -45,3 +45,5 @@ function rfc3339(text: string): string {
 }
 
 const hyphen = '-'.charCodeAt(0)
+export const firstTime = '0001-01-01T00:00:00.000Z'
+export const lastTime = '9999-12-31T23:59:59.999Z'

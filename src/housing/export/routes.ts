@@ -6,7 +6,8 @@ import { sendChunks, transfers } from '../../http/transfers.ts'
 import { conditionOf } from '../list/page.ts'
 import { filters, filtersOf, Sort } from '../list/schemas.ts'
 import { exampleHousing } from '../schemas.ts'
-import { type ExportDatabase, exportHousing, type Format } from './queries.ts'
+import { exportHousing, type Format } from './file.ts'
+import type { ExportDatabase } from './queries.ts'
 
 const types: Record<Format, string> = { csv: 'text/csv', ndjson: 'application/x-ndjson' }
 const formats = ['csv', 'ndjson'] as const

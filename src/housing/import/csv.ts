@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream'
 import { type CsvError, parse } from 'csv-parse'
-import { isFormula } from '../export/formulas.ts'
+import { isFormula } from '../export/csv.ts'
 import { writableMembers } from '../schemas.ts'
 import { invalidFile, type Place } from './problems.ts'
 import { columns, ignoredColumns } from './rows.ts'

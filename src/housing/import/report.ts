@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Problem } from '../../contract/problems.ts'
 import type { Fault } from '../../http/validation.ts'
-import { isFormula } from '../export/formulas.ts'
+import { csvLine } from '../export/csv.ts'
 import { type Row, reportColumns } from './rows.ts'
 import { type ImportReport, maxFaults } from './schemas.ts'
 
@@ -68,12 +68,14 @@ export class RejectedRows {
     await this.#file.close()
     this.#file = await namelessFile()
     this.#columns = columns
-    this.#lines = [csv([...columns, ...reportColumns])]
+    this.#lines = [csvLine([...columns, ...reportColumns])]
   }
 
   add({ line, sent }: Row, faults: Fault[]): void {
     const all = (member: keyof Fault) => faults.map((fault) => fault[member]).join('; ')
-    this.#lines.push(csv([...this.#columns.map((name) => sent[name]), line, all('field'), all('code'), all('detail')]))
+    this.#lines.push(
+      csvLine([...this.#columns.map((name) => sent[name]), line, all('field'), all('code'), all('detail')]),
+    )
   }
 
   async flush(): Promise<void> {
@@ -103,13 +105,4 @@ async function namelessFile(): Promise<FileHandle> {
 function unwritable({ code }: NodeJS.ErrnoException): never {
   const why = `The rejected rows cannot be written to a temporary file (${code}), so nothing was stored.`
   throw new Problem('unavailable', `${why} Ask for the report in JSON instead, or let the operator make room.`)
-}
-
-/** A line of CSV whose cells no spreadsheet runs as formulas. */
-const csv = (values: unknown[]) => `${values.map(cell).join()}\n`
-
-function cell(value: unknown): string {
-  const text = typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)
-  const safe = isFormula(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
