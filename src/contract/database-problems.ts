@@ -1,4 +1,12 @@
-import { ConnectionLost, isSqlError, NotDone, Overloaded, type SqlError, Unreachable } from '../database/errors.ts'
+import {
+  ConnectionLost,
+  isSqlError,
+  NotDone,
+  Overloaded,
+  RolledBack,
+  type SqlError,
+  Unreachable,
+} from '../database/errors.ts'
 import type { Code } from './problem-kinds.ts'
 
 /** A kind of problem, and the sentence for this one. */
@@ -9,6 +17,7 @@ const unavailable = (what: string): Failure => ['unavailable', `${what}. Try aga
 const busy = unavailable('The database is busy; nothing was changed')
 const impossible = unavailable('The database cannot do this at the moment; nothing was changed')
 const lost = unavailable('The connection to the database was lost')
+const undone = unavailable('The connection to the database was lost; nothing was changed')
 const refused = unavailable('The database cannot be reached at the moment')
 const conflicting = unavailable('Concurrent changes kept conflicting; nothing was changed')
 const overloaded = unavailable('Too many requests are waiting for the database')
@@ -138,6 +147,7 @@ export function failureOf(error: unknown, method: string): Failure | undefined {
   const isWrite = method !== 'GET' && method !== 'HEAD'
   if (error instanceof Unreachable) return refused
   if (error instanceof NotDone) return error.timedOut ? late : impossible
+  if (error instanceof RolledBack) return undone
   if (error instanceof Overloaded) return overloaded
   if (error instanceof ConnectionLost) {
     if (isWrite) return unknown

@@ -37,6 +37,13 @@ export class ConnectionLost extends Error {
   }
 }
 
+/** The connection was lost in a transaction whose COMMIT was not sent: nothing of it took effect. */
+export class RolledBack extends Error {
+  constructor(cause: unknown) {
+    super(`The connection to the database was lost in a transaction: ${reason(cause)}`, { cause })
+  }
+}
+
 /** Too many statements wait for the database. Nothing was sent, so anything may be tried again. */
 export class Overloaded extends Error {
   constructor() {

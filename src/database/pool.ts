@@ -11,6 +11,7 @@ import {
   NotDone,
   Overloaded,
   QueryTimeout,
+  RolledBack,
   Unreachable,
   UnreadableValue,
 } from './errors.ts'
@@ -190,7 +191,7 @@ function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected
  * What an error means: why the connection must be replaced, if so, and how often a statement by itself may be repeated.
  */
 interface Fate {
-  loss?: ConnectionLost | NotDone
+  loss?: ConnectionLost | NotDone | RolledBack
   repetitions: number
 }
 
@@ -216,6 +217,7 @@ function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
     return { ...(known.replaces && { loss: new NotDone(error) }), repetitions: isBegin ? 0 : known.repetitions }
   if (code !== undefined && !fatal.test(code)) return { repetitions: 0 }
   if (isBegin) return { loss: new NotDone(error), repetitions: 0 }
+  if (isOpen) return { loss: new RolledBack(error), repetitions: 0 }
   const loss = new ConnectionLost(error)
   return { loss, repetitions: isRead(text) && !loss.timedOut ? 1 : 0 }
 }

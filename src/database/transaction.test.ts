@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ConnectionLost, NotDone, QueryTimeout } from './errors.ts'
+import { ConnectionLost, NotDone, QueryTimeout, RolledBack } from './errors.ts'
 import type { Database } from './tables.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -11,6 +11,7 @@ test.each([
   ['a BEGIN over a lost connection', new NotDone(new Error('Connection terminated')), 4],
   ['a BEGIN that timed out, as the next one would', new NotDone(new QueryTimeout(5000)), 1],
   ['a lost connection', new ConnectionLost(new Error('Connection terminated')), 1],
+  ['a connection that was lost before COMMIT', new RolledBack(new Error('Connection terminated')), 1],
   ['any other error', sqlError('23505'), 1],
 ])('after %s a transaction is tried as often as that may help', async (_what, error, attempts) => {
   let begun = 0
