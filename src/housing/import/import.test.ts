@@ -375,6 +375,51 @@ describe('a dry run', () => {
   })
 })
 
+describe('a house that somebody else changes before an import is applied', () => {
+  const file = `id,version,${header}\n,,${row}\n1,1,${row.replace('735', '7')}\n2,,${row.replace('735', '7')}\n`
+  const others = [
+    ['changed', 'version-conflict', () => api.patch(`${housing}/1`, { city: 'Sooke' }, { 'if-match': '*' })],
+    ['deleted', 'not-found', () => api.delete(`${housing}/1`, { 'if-match': '*' })],
+  ] as const
+  const addresses = async () => (await list()).slice(-2).map(({ address }: { address: string }) => address)
+
+  test.each(others)(
+    'and that is %s after the dry run rejects its row: all or nothing, or the others',
+    async (...of) => {
+      const [, code, change] = of
+      for (let i = 0; i < 2; i++) await api.post(housing, house)
+      const { counts } = await report(file, '?dry_run=true')
+      expect(counts).toMatchObject({ created: 1, updated: 2 })
+      const path = `${housing}/imports/${(counts as { import_id: string }).import_id}/apply`
+      await change()
+      const rejected = await api.send('POST', path)
+      expect(rejected.json()).toMatchObject({ code: 'rows-rejected', errors: [{ line: 3, code }] })
+      expect(await addresses()).not.toContain('7')
+      expect((await api.send('POST', `${path}?on_error=skip`)).json()).toMatchObject({
+        ...{ created: 1, updated: 1, rejected: 1 },
+        errors: [{ line: 3, code }],
+      })
+      expect(await addresses()).toEqual(['7', '735'])
+      expect(await staged()).toBe(0)
+    },
+  )
+
+  test.each(others)('and that is %s while the file arrives rejects its row too', async (...of) => {
+    const [, code, change] = of
+    for (let i = 0; i < 2; i++) await api.post(housing, house)
+    async function* whileChanged() {
+      yield file
+      yield `,,${row}\n`.repeat(2000)
+      await expect.poll(staged, { timeout: 20_000 }).toBe(1)
+      await change()
+    }
+    const slowly = (query = '') => importing(Readable.from(whileChanged()), query)
+    expect((await slowly()).json()).toMatchObject({ code: 'rows-rejected', errors: [{ line: 3, code }] })
+    expect([await addresses(), await staged()]).toEqual([expect.not.arrayContaining(['7']), 0])
+    expect((await slowly('?on_error=skip')).json()).toMatchObject({ created: 2001, updated: 1, rejected: 1 })
+  })
+})
+
 test('an import with an Idempotency-Key is done only once', async () => {
   const key = { 'idempotency-key': randomUUID() }
   const file = `${header}\n${row}\n`

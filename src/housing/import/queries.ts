@@ -2,7 +2,7 @@ import { type SqlBool, sql } from 'kysely'
 import { actorOf, setActor } from '../../database/actor.ts'
 import { statement } from '../../database/statement.ts'
 import type { Database } from '../../database/tables.ts'
-import { houses } from '../queries.ts'
+import { houses, lockHouses } from '../queries.ts'
 import { type HousingInput, ownColumns } from '../schemas.ts'
 import type { Row } from './rows.ts'
 
@@ -67,14 +67,14 @@ export async function findTypeIds(db: Database): Promise<Map<string, number>> {
   return new Map(types.map(({ id, code }) => [code, id]))
 }
 
-/** Locks these houses, in the order of their ids, until the transaction ends. */
-export const lockWholeHouses = (tx: Database, ids: number[]) =>
-  houses(tx)
-    .select('h.housing_type_id')
-    .where(sql<SqlBool>`h.id = any (${ids}::int[])`)
-    .orderBy('h.id')
-    .forUpdate('h')
-    .execute()
+/**
+ * Locks these houses until the transaction ends. They are read once they are locked: a statement that has waited for a
+ * house misses it in a join with its type, if another transaction has just changed the type.
+ */
+export async function lockWholeHouses(tx: Database, ids: number[]) {
+  await lockHouses(tx, ids)
+  return houses(tx).select('h.housing_type_id').where(sql<SqlBool>`h.id = any (${ids}::int[])`).execute()
+}
 
 export type LockedHouse = Awaited<ReturnType<typeof lockWholeHouses>>[number]
 
