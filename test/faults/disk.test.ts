@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { remote } from '../support/http.ts'
+import { library, remote } from '../support/http.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { run, serve, start } from '../support/program.ts'
 
@@ -45,6 +46,25 @@ async function writeUntilFull({ batch }: ReturnType<typeof remote>): Promise<num
     if (status === 200) continue
     expect([status, body.code]).toEqual([503, 'storage-full'])
     return rows
+  }
+}
+
+/** Imports new houses, each in a city of its own. */
+const importHouses = ({ url }: { url: string }, count: number) =>
+  remote(url).send(
+    'POST',
+    '/api/v2/housing/import',
+    Array.from({ length: count }, (_, i) => ({ ...library, city: `City ${i}` })),
+  )
+
+/** Imports more than the disk has room for: nothing of it is there then, and the process goes on. */
+async function failsWhileFull({ url }: { url: string }): Promise<void> {
+  const { total, alive } = remote(url)
+  for (let i = 0; i < 3; i++) {
+    const { status, body } = await importHouses({ url }, 20_000)
+    expect({ status, code: body.code }).toEqual({ status: 503, code: 'storage-full' })
+    expect([0, undefined]).toContain(await total()) // the embedded database may need space for reading too
+    expect(await alive()).toBe(200)
   }
 }
 
@@ -102,6 +122,46 @@ describe('a full disk', () => {
     expect(await api.total()).toBeGreaterThan(stored)
     expect(await api.ready()).toBe(200)
   })
+
+  test.each([
+    ['staged', 'housing.import_chunks'],
+    ['applied', 'housing.housing'],
+  ])('of a server, while an import is %s, leaves nothing of it, until there is space', async (_what, table) => {
+    const { folder, fill, free } = await disk(100)
+    const server = await startPostgres()
+    onTestFinished(server.stop)
+    const program = await serve({ env: { DATABASE_URL: server.url } })
+    const api = remote(program.url)
+    const client = new pg.Client(server.url)
+    await client.connect()
+    onTestFinished(() => client.end())
+    const { uid, gid } = await stat(server.data)
+    await chown(folder, uid, gid)
+    await client.query(`create tablespace small location '${folder}'`)
+    await client.query(`alter table ${table} set tablespace small`)
+    fill(megabyte)
+    await failsWhileFull(program)
+    const left = await client.query('select from housing.imports union all select from housing.import_chunks')
+    expect(left.rowCount).toBe(0)
+    free()
+    expect(await importHouses(program, 20_000)).toMatchObject({ status: 200, body: { created: 20_000 } })
+    expect(await api.total()).toBe(20_000)
+  })
+
+  test.each([0, 8, 20])(
+    'of the embedded database, with %s MB left, leaves nothing of an import, until there is space',
+    async (left) => {
+      const { folder, fill, free } = await disk(300)
+      const program = await serve({ env: { DATA_DIR: join(folder, 'data') } })
+      fill(left * megabyte)
+      await failsWhileFull(program)
+      free()
+      await expect
+        .poll(() => importHouses(program, 20_000), { timeout: 60_000 })
+        .toMatchObject({ status: 200, body: { created: 20_000 } })
+      expect(await remote(program.url).total()).toBe(20_000)
+    },
+  )
 
   test('at the first start is reported, and the next start succeeds once there is space', async () => {
     const { folder, resize } = await disk(20)
