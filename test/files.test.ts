@@ -72,6 +72,15 @@ describe.each(Object.entries(places))('without a running API, on the %s database
   })
 })
 
+test('rejected rows of NDJSON come as NDJSON', async () => {
+  const { env } = await embedded()
+  const folder = await temporaryFolder()
+  const [file, rejected] = [join(folder, 'in.ndjson'), join(folder, 'rejected.ndjson')]
+  await writeFile(file, '{"id":1,"city":"Sooke"}\n')
+  expect((await run({ command: ['import', file, '--rejected', rejected], env })).code).toBe(1)
+  expect(JSON.parse(await readFile(rejected, 'utf8'))).toMatchObject({ id: 1, city: 'Sooke', line: 1, field: 'id' })
+})
+
 test('stdin is imported, as CSV or as what --format says', async () => {
   const { env } = await embedded()
   const line = JSON.stringify(Object.fromEntries(header.split(',').map((name, i) => [name, row.split(',')[i]])))

@@ -70,10 +70,10 @@ const maxFaults = 20
 export async function importRows(
   api: Api,
   query: string,
-  { body, headers }: { body: Readable; headers: Record<string, string> },
+  { body, headers }: { body: Readable; headers: Record<string, string> & { 'content-type': string } },
   rejected?: string,
 ): Promise<Result> {
-  const accept = rejected === undefined ? 'application/json' : 'text/csv'
+  const accept = rejected === undefined ? 'application/json' : headers['content-type']
   const question = { method: 'POST', body, headers: { ...headers, accept }, accepts: [422] }
   const answer = await api.ask(`/housing/import${query}`, question)
   const isAborted = answer.statusCode === 422

@@ -328,6 +328,48 @@ describe('errors', () => {
   })
 })
 
+test('rejected rows of NDJSON and of an array come as they were sent, and can be corrected and sent again', async () => {
+  for (let i = 0; i < 2; i++) await api.post(housing, house)
+  const rows = [
+    { id: 1, city: 'Sooke' },
+    { id: 2, postal_code: 'V8' },
+    { ...house, city: null, housing_type: '=1' },
+    { address: '1', colour: 'red' },
+  ]
+  const lines = `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`
+  for (const [file, headers] of [
+    [lines, ndjson],
+    [JSON.stringify(rows), json],
+  ] as const) {
+    const answer = await importing(file, '?on_error=skip', { ...headers, accept: 'application/x-ndjson' })
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'application/x-ndjson'])
+    expect(answer.headers['import-report']).toContain('rejected=3')
+    const rejected = answer.body.trimEnd().split('\n')
+    expect(rejected.map((line) => JSON.parse(line))).toEqual(
+      rows.slice(1).map((row, i) => ({
+        ...row,
+        line: i + 2,
+        ...{ field: expect.any(String), code: expect.any(String), detail: expect.stringMatching(/\w\.$/) },
+      })),
+    )
+    const again = await importing(answer.body, '?on_error=skip', { ...ndjson, accept: 'application/x-ndjson' })
+    expect(again.body).toBe(answer.body.replaceAll(/"line":\d/g, (line) => `"line":${Number(line.at(-1)) - 1}`))
+  }
+  const { body } = await importing(lines, '', { ...ndjson, accept: 'application/x-ndjson' })
+  const corrected = body
+    .replace('"V8"', '"V8W 1P6"')
+    .replace('null', '"Victoria"')
+    .replace('=1', 'SFD')
+    .replace('"colour":"red"', '"street":"x","city":"y","postal_code":"V8W 1P6","housing_type":"SFD"')
+  expect((await report(corrected, '', ndjson)).counts).toEqual({ received: 3, created: 2, updated: 1 })
+  expect((await list()).map(({ city, address }: Record<string, string>) => [city, address])).toEqual([
+    ['Sooke', '735'],
+    ['Victoria', '735'],
+    ['Victoria', '735'],
+    ['y', '1'],
+  ])
+})
+
 describe('a dry run', () => {
   test('stores nothing, reports what would be, and can be applied once', async () => {
     await api.post(housing, house)

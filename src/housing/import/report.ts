@@ -9,6 +9,9 @@ import { csvLine } from '../export/csv.ts'
 import { type Row, reportColumns } from './rows.ts'
 import { type ImportReport, maxFaults } from './schemas.ts'
 
+/** What the rejected rows can be. */
+export type Format = 'csv' | 'ndjson'
+
 /** What became of a row, or why it was rejected. */
 export type Outcome = 'created' | 'updated' | 'unchanged' | Fault[]
 
@@ -49,33 +52,38 @@ export class Report {
 /** After how many rows the log tells how far an import is. */
 const progress = 100_000
 
-/** The rejected rows as CSV, with what is wrong with them: in a file that has no name any more, so none is left behind. */
+/**
+ * The rejected rows, as CSV or NDJSON, with what is wrong with them: in a file that has no name any more, so none is left
+ * behind.
+ */
 export class RejectedRows {
+  readonly #format: Format
   #file: FileHandle
   #columns: string[] = []
   #lines: string[] = []
 
-  private constructor(file: FileHandle) {
+  private constructor(format: Format, file: FileHandle) {
+    this.#format = format
     this.#file = file
   }
 
-  static async open(): Promise<RejectedRows> {
-    return new RejectedRows(await namelessFile())
+  static async open(format: Format): Promise<RejectedRows> {
+    return new RejectedRows(format, await namelessFile())
   }
 
-  /** Begins anew, with a header. */
+  /** Begins anew; CSV with a header. */
   async begin(columns: string[]): Promise<void> {
     await this.#file.close()
     this.#file = await namelessFile()
     this.#columns = columns
-    this.#lines = [csvLine([...columns, ...reportColumns])]
+    this.#lines = this.#format === 'csv' ? [csvLine([...columns, ...reportColumns])] : []
   }
 
   add({ line, sent }: Row, faults: Fault[]): void {
     const all = (member: keyof Fault) => faults.map((fault) => fault[member]).join('; ')
-    this.#lines.push(
-      csvLine([...this.#columns.map((name) => sent[name]), line, all('field'), all('code'), all('detail')]),
-    )
+    const report = { line, field: all('field'), code: all('code'), detail: all('detail') }
+    const cells = () => [...this.#columns.map((name) => sent[name]), ...Object.values(report)]
+    this.#lines.push(this.#format === 'csv' ? csvLine(cells()) : `${JSON.stringify({ ...sent, ...report })}\n`)
   }
 
   async flush(): Promise<void> {
@@ -96,7 +104,7 @@ export class RejectedRows {
 }
 
 async function namelessFile(): Promise<FileHandle> {
-  const path = join(tmpdir(), `sample-api-${randomUUID()}.csv`)
+  const path = join(tmpdir(), `sample-api-${randomUUID()}`)
   const file = await open(path, 'wx+', 0o600).catch(unwritable)
   await rm(path)
   return file

@@ -17,7 +17,7 @@ import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan } from './apply.ts'
 import { importKinds } from './problems.ts'
 import { deleteImport } from './queries.ts'
-import { RejectedRows, Report } from './report.ts'
+import { type Format, RejectedRows, Report } from './report.ts'
 import {
   ApplyQuery,
   exampleRejected,
@@ -38,7 +38,7 @@ export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnectio
 const maxImports = 2
 
 /** What a report is sent as. */
-const reports = { json: 'application/json', csv: 'text/csv' } as const
+const reports = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
 
 /** What can be imported. */
 const content = Object.fromEntries(
@@ -46,10 +46,8 @@ const content = Object.fromEntries(
 )
 
 const ImportCounts = Type.Optional(
-  Type.String({ description: 'With `text/csv`: the report without its errors, such as `received=3, created=2`.' }),
+  Type.String({ description: 'With a file: the report without its errors, such as `received=3, created=2`.' }),
 )
-
-const rejectedRows = { 'text/csv': exampleRejected }
 
 const answers = {
   200: orFile(
@@ -57,7 +55,7 @@ const answers = {
       example: exampleReport,
       headers: { 'Idempotency-Replayed': IdempotencyReplayed, 'Import-Report': ImportCounts },
     }),
-    rejectedRows,
+    exampleRejected,
   ),
 }
 
@@ -67,11 +65,11 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
   const failures = (reasons: Record<number, string>) => {
     const { 422: rejected, ...others } = keyedFailures({
-      406: 'The client accepts neither JSON nor CSV.',
+      406: 'The client accepts none of JSON, CSV and NDJSON.',
       ...reasons,
       422: keyFailures[422],
     })
-    return { ...others, 422: orFile(rejected, rejectedRows) }
+    return { ...others, 422: orFile(rejected, exampleRejected) }
   }
   app.addContentTypeParser(Object.keys(files), (_request, payload, done) => done(null, payload))
 
@@ -85,7 +83,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         description: [
           'A file of any length in UTF-8: CSV with a header (`,`, `;` or tab between the cells, the columns in any order), or one JSON object in each line (NDJSON), also with `Content-Encoding: gzip`; or an array of at most 4 MiB.',
           'A row without `id` is a new house. A row with `id` changes that house, where `version` is given only if the house is in that version. Members that a row does not have, or that are as they are stored, stay as they are; all others must be valid as for POST and PATCH.',
-          'So an export can be edited and imported again. With `Accept: text/csv` the answer is the rejected rows, with their faults: mend them, and import them.',
+          'So an export can be edited and imported again. With `Accept: text/csv`, or `application/x-ndjson` if the file is not CSV, the answer is the rejected rows, with their faults: correct and import them.',
         ].join(' '),
         querystring: ImportQuery,
         headers: IdempotencyKey,
@@ -105,10 +103,10 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       let plan: Plan | undefined
       try {
         const id = await stage(db, sourceOf(request, signal), caller)
-        const isAlone = isDry || format === 'csv' || readIdempotencyKey(request.headers) !== undefined
+        const isAlone = isDry || format !== 'json' || readIdempotencyKey(request.headers) !== undefined
         const inParts = hasOneConnection && skips && !isAlone
         plan = { id, caller, skips, isDry, inParts, signal, isOffered: false }
-        return await answerWith[format](request, reply, plan)
+        return await apply(request, reply, plan, format)
       } finally {
         end()
         if (plan && !plan.isOffered) await deleteImport(db, plan.id).catch(() => {}) // it expires
@@ -144,45 +142,51 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         isOffered: true,
       }
       try {
-        return await answerWith[format](request, reply, plan)
+        return await apply(request, reply, plan, format)
       } finally {
         end()
       }
     },
   )
 
-  /** Apply what is staged, and answer with a report. */
-  const answerWith = {
-    json: (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
-      answerOnce(bulk, request, reply, async (db) => {
-        const report = await applyImport(db, plan, async () => new Report({ onProgress: progressOf(request) }))
-        const { counts, errors } = report
-        if (isUndone(report, plan)) throw rejection(report)
-        plan.isOffered ||= plan.isDry
-        return { status: 200, headers: {}, body: { ...(plan.isDry && { import_id: plan.id }), ...counts, errors } }
-      }),
+  /** Applies what is staged, and answers with a report, or with the rejected rows. */
+  const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reports) =>
+    format === 'json' ? answerWithReport(request, reply, plan) : answerWithRows(request, reply, plan, format)
 
-    async csv(request: FastifyRequest, reply: FastifyReply, plan: Plan): Promise<never> {
-      const rejected = await RejectedRows.open()
-      try {
-        const report = await applyImport(actingAs(bulk, request.caller), plan, async (columns) => {
-          await rejected.begin(columns)
-          return new Report({ rejected, onProgress: progressOf(request) })
-        })
-        if (reply.raw.destroyed) throw goneAway()
-        const file = await rejected.read()
-        plan.isOffered ||= plan.isDry
-        const isRejected = isUndone(report, plan)
-        return reply
-          .code(isRejected ? 422 : 200)
-          .header('import-report', dictionary(isRejected ? undone(report.counts) : report.counts, plan))
-          .type('text/csv; charset=utf-8')
-          .send(file) as never
-      } catch (error) {
-        await rejected.close()
-        throw error
-      }
-    },
+  const answerWithReport = (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
+    answerOnce(bulk, request, reply, async (db) => {
+      const report = await applyImport(db, plan, async () => new Report({ onProgress: progressOf(request) }))
+      const { counts, errors } = report
+      if (isUndone(report, plan)) throw rejection(report)
+      plan.isOffered ||= plan.isDry
+      return { status: 200, headers: {}, body: { ...(plan.isDry && { import_id: plan.id }), ...counts, errors } }
+    })
+
+  async function answerWithRows(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    plan: Plan,
+    format: Format,
+  ): Promise<never> {
+    const rejected = await RejectedRows.open(format)
+    try {
+      const report = await applyImport(actingAs(bulk, request.caller), plan, async (columns) => {
+        await rejected.begin(columns)
+        return new Report({ rejected, onProgress: progressOf(request) })
+      })
+      if (reply.raw.destroyed) throw goneAway()
+      const file = await rejected.read()
+      plan.isOffered ||= plan.isDry
+      const isRejected = isUndone(report, plan)
+      return reply
+        .code(isRejected ? 422 : 200)
+        .header('import-report', dictionary(isRejected ? undone(report.counts) : report.counts, plan))
+        .type(format === 'csv' ? 'text/csv; charset=utf-8' : reports[format])
+        .send(file) as never
+    } catch (error) {
+      await rejected.close()
+      throw error
+    }
   }
 }
 
@@ -218,7 +222,7 @@ function rejection({ counts, errors }: Report): Problem {
 /** What the report is to be. Throws if an answer with a key, which is stored, would be a file. */
 function formatOf(request: FastifyRequest, reply: FastifyReply): keyof typeof reports {
   const format = preferred(request, reply, reports)
-  if (format === 'csv' && readIdempotencyKey(request.headers) !== undefined)
+  if (format !== 'json' && readIdempotencyKey(request.headers) !== undefined)
     throw new Problem(
       'malformed-request',
       'An answer to a request with an Idempotency-Key is JSON: omit Accept, or the key.',

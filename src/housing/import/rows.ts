@@ -35,13 +35,17 @@ const faultsOfChange = faultFinder(
   ),
 )
 
-/** Checks a row as POST checks a new house, and PATCH changes. A row with an `id` may have all members of an export. */
+/**
+ * Checks a row as POST checks a new house, and PATCH changes. A row may have the members of a report, and one with an `id`
+ * those of an export too.
+ */
 export function checked(line: number, sent: unknown): Row {
   if (typeof sent !== 'object' || sent === null || Array.isArray(sent))
     return { line, sent: {}, faults: faultsOfNew(sent) }
-  if (!('id' in sent)) return { line, sent: sent as Row['sent'], faults: faultsOfNew(sent) }
-  const members = Object.fromEntries(Object.entries(sent).filter(([name]) => !kept.includes(name)))
-  return { line, sent: members, faults: faultsOfChange(members) }
+  const hasId = 'id' in sent
+  const ignored = hasId ? ignoredColumns : reportColumns
+  const members = Object.fromEntries(Object.entries(sent).filter(([name]) => !ignored.includes(name)))
+  return { line, sent: members, faults: hasId ? faultsOfChange(members) : faultsOfNew(members) }
 }
 
 /** The members that the cells of a row stand for: an empty `id` or `version` is none, and digits are a number. */

@@ -68,8 +68,14 @@ export const files = {
   }),
 }
 
-/** Rejected rows, as a file. */
-export const exampleRejected = `${Object.keys(exampleRow).join()},line,field,code,detail\n17,1207,Douglas Street,Victoria,V8W 2E7,SFD,2,2,version,version-conflict,The house is in version 3\n`
+const exampleFault = { line: 2, field: 'version', code: 'version-conflict', detail: 'The house is in version 4.' }
+const exampleRejectedRow = { ...exampleRow, ...exampleFault }
+
+/** Rejected rows, as files. */
+export const exampleRejected = {
+  'application/x-ndjson': `${JSON.stringify(exampleRejectedRow)}\n`,
+  'text/csv': `${Object.keys(exampleRejectedRow).join()}\n${Object.values(exampleRejectedRow).join()}\n`,
+}
 
 /** A row of an array: its members are checked one by one, so that one wrong row does not reject the others. */
 export const ImportRow = Type.Object(
