@@ -8,6 +8,9 @@ import { columns, ignoredColumns } from './rows.ts'
 /** The most characters of a cell, and the most bytes of a row. */
 const [maxCell, maxRow] = [8192, 65536]
 
+/** The most rows of blanks that have another number of cells than the header: they take the parser long. */
+const maxBlank = 1000
+
 /** The cells of a row, by the names of their columns. */
 export type Cells = Record<string, string>
 
@@ -35,13 +38,14 @@ export async function* csvRows(
   pipeline(Readable.from(all), parser, () => {}) // an error ends the loop below
   let header: string[] | undefined
   let counting: string[] = []
+  let blank = 0
   try {
     for await (const cells of parser as AsyncIterable<CsvRow>) {
       const { line } = cells
       if (!header) {
         header = namesIn(cells, line)
         counting = columns.filter((name) => header?.includes(name))
-      } else if (cells.some((cell) => cell.trim() !== '')) {
+      } else if (cells.some((cell) => cell.trim() !== '') || (cells.length !== header.length && ++blank > maxBlank)) {
         yield { line, columns: counting, cells: cellsByName(cells, header, line) }
       }
     }
@@ -128,10 +132,11 @@ function cellsByName(cells: string[], header: string[], line: number): Cells {
 const unescaped = (cell: string) => (cell.startsWith("'") && isFormula(cell) ? cell.slice(1) : cell)
 
 function unreadable(error: CsvError, lines: LineCounter): unknown {
+  const what = lines.next === 1 ? 'header' : 'row'
   const place: Place = { line: lines.next, ...(typeof error.column === 'number' && { column: error.column + 1 }) }
   switch (error.code) {
     case 'CSV_MAX_RECORD_SIZE':
-      return invalidFile(place, 'too-long', `A row may have at most ${maxRow} bytes. Is a quote not closed?`)
+      return invalidFile(place, 'too-long', `A ${what} may have at most ${maxRow} bytes. Is a quote not closed?`)
     case 'CSV_QUOTE_NOT_CLOSED':
       return invalidFile(place, 'quote', 'A quote is not closed.')
     case 'INVALID_OPENING_QUOTE':

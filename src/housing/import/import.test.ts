@@ -72,6 +72,35 @@ describe('a file', () => {
     expect(await report(file, '', { 'content-encoding': 'gzip' })).toMatchObject({ counts: { created: 3000 } })
   })
 
+  test.each([
+    ['a header', `${header},${'x'.repeat(70_000)}\n${row}\n`, {}, 'A header may have at most 65536 bytes'],
+    ['a row', `${header}\n${'x'.repeat(70_000)}\n`, {}, 'A row may have at most 65536 bytes'],
+    [
+      'bytes behind gzip',
+      Buffer.concat([gzipSync(`${header}\n${row}\n`), Buffer.from('junk')]),
+      { 'content-encoding': 'gzip' },
+      'Behind the compressed file are bytes that are not gzip.',
+    ],
+  ])('is rejected with a sentence that says what is wrong with %s', async (_what, file, headers, detail) => {
+    expect((await importing(file, '', headers)).json().detail).toContain(detail)
+  })
+
+  test('may be of several compressed parts', async () => {
+    const file = Buffer.concat([gzipSync(`${header}\n${row}\n`), gzipSync(`${row}\n`)])
+    expect(await report(file, '', { 'content-encoding': 'gzip' })).toMatchObject({ counts: { created: 2 } })
+  })
+
+  test('of millions of blank lines is read, and its lines are counted', async () => {
+    const blank = '\n'.repeat(2_000_000)
+    for (const [file, headers] of [
+      [`${header}\n${blank}${row}x\n`, {}],
+      [`{}\n${blank}{"city":7}\n`, ndjson],
+    ] as const)
+      expect((await report(file, '?on_error=skip', headers)).errors.at(-1)).toMatchObject({
+        line: 2_000_002,
+      })
+  })
+
   test('in pieces of any size is the same', async () => {
     const file = Buffer.from(`\ufeff${header}\r\n"1\r\n2",é€😀,x,V8W 1P6,SFD\r\n${row}\r\n`)
     const whole = await importing(file, '?dry_run=true')
@@ -100,6 +129,8 @@ describe('a file', () => {
     ['a line that is too long', `{"city":"${'x'.repeat(65_536)}"}`, 1, undefined, 'too-long', ndjson],
     ['NUL', `${header}\n735,Bro\0ughton Street,Victoria,V8W 3H2,COP\n`, 2, 8, 'nul'],
     ['Latin-1', Buffer.from(`${header}\n${row}\n1,Métis,x,V8W 1P6,SFD\n`, 'latin1'), 3, 4, 'encoding'],
+    ['Latin-1 in lines that end with CR', Buffer.from(`${header}\r${row}\r1,é,x`, 'latin1'), 3, 3, 'encoding'],
+    ['NUL in lines that end with CRLF', `${header}\r\n${row}\r\n1,\0,x`, 3, 3, 'nul'],
     ['UTF-16', Buffer.from(`\ufeff${header}\n${row}\n`, 'utf16le'), 1, 1, 'encoding'],
     ['half a character at the end', Buffer.from(`${header}\n1,é`).subarray(0, -1), 2, 3, 'encoding'],
     ['CSV that calls itself NDJSON', `${header}\n${row}\n`, 1, undefined, 'json', ndjson],

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { invalidFile } from './problems.ts'
 
-const lineFeed = 10
+const [lineFeed, carriageReturn] = [10, 13]
 
 /** The bytes cannot be read as a file. */
 export class UnreadableBytes extends Error {
@@ -15,17 +15,14 @@ export class UnreadableBytes extends Error {
 /** The same bytes, in pieces of whole characters. Throws where they are not UTF-8, or where there is a NUL. */
 export async function* utf8(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.of()
-  let line = 1
-  let lineBegin: Buffer = Buffer.of() // what was sent of the current line
+  const position = new Position()
   for await (const part of naming(bytes)) {
     const piece = rest.length > 0 ? Buffer.concat([rest, part]) : part
     const whole = piece.subarray(0, piece.length - incomplete(piece))
     check(whole)
     rest = piece.subarray(whole.length)
     yield whole
-    for (let at = whole.indexOf(lineFeed); at >= 0; at = whole.indexOf(lineFeed, at + 1)) line += 1
-    const last = whole.lastIndexOf(lineFeed)
-    lineBegin = last >= 0 ? whole.subarray(last + 1) : Buffer.concat([lineBegin, whole]).subarray(0, 65536)
+    position.pass(whole)
   }
   if (rest.length > 0) check(rest)
 
@@ -33,7 +30,7 @@ export async function* utf8(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer
     try {
       yield* bytes
     } catch (error) {
-      throw error instanceof UnreadableBytes ? invalidFile({ line }, error.code, error.message) : error
+      throw error instanceof UnreadableBytes ? invalidFile({ line: position.line }, error.code, error.message) : error
     }
   }
 
@@ -41,12 +38,33 @@ export async function* utf8(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer
     const nul = piece.indexOf(0)
     if (isUtf8(piece) && nul < 0) return
     const end = isUtf8(piece) ? nul : validLength(piece)
-    const before = Buffer.concat([lineBegin, piece.subarray(0, end)])
-      .toString()
-      .split('\n')
-    const place = { line: line + before.length - 1, column: [...(before.at(-1) ?? '')].length + 1 }
-    if (end === nul) throw invalidFile(place, 'nul', 'A file of text has no NUL.')
-    throw invalidFile(place, 'encoding', 'The file must be in UTF-8. In Excel, save it as "CSV UTF-8".')
+    position.pass(piece.subarray(0, end))
+    if (end === nul) throw invalidFile(position, 'nul', 'A file of text has no NUL.')
+    throw invalidFile(position, 'encoding', 'The file must be in UTF-8. In Excel, save it as "CSV UTF-8".')
+  }
+}
+
+/** A place in a text, in whose lines an editor counts: they end with LF, CR or CRLF. */
+class Position {
+  line = 1
+  /** What was passed of the current line; no more than tells a column. */
+  #begin: Buffer = Buffer.of()
+  #last = 0
+
+  get column(): number {
+    return [...this.#begin.toString()].length + 1
+  }
+
+  pass(piece: Buffer): void {
+    let begin = 0
+    for (let at = 0; at < piece.length; at++) {
+      const byte = piece[at] as number
+      if (byte === carriageReturn || (byte === lineFeed && this.#last !== carriageReturn)) this.line += 1
+      if (byte === carriageReturn || byte === lineFeed) begin = at + 1
+      this.#last = byte
+    }
+    const passed = piece.subarray(begin)
+    this.#begin = begin > 0 ? passed : Buffer.concat([this.#begin, passed]).subarray(0, 65536)
   }
 }
 
