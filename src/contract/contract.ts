@@ -43,7 +43,7 @@ export function declareResource(app: FastifyInstance, { tag, shapes, kinds = {} 
     const { 403: lacking, ...others } = accessFailures
     const reads = route.method === 'GET' || route.method === 'HEAD'
     const denied = describedProblems({ ...others, 403: reads ? lacking : `${lacking} ${crossSite}` })
-    route.schema = { tags: [tag.name], ...schema, response: { ...(response as object), ...denied } }
+    route.schema = { tags: [tag.name], ...schema, response: { ...denied, ...(response as object) } }
   })
 }
 

@@ -122,7 +122,7 @@ export const kinds = kindsOf({
   'too-many-requests': [
     429,
     'Too many requests',
-    'The caller has sent more requests, or more failed credentials, than its limit allows. Nothing was changed. Try again after the seconds that `Retry-After` names; `RateLimit-Policy` names the limit, and `RateLimit` what is left of it.',
+    'The caller has sent more requests, or more failed credentials, than its limit allows, or has an import in progress. Nothing was changed. Try again after the seconds that `Retry-After` names; `RateLimit-Policy` names the limit, and `RateLimit` what is left of it.',
   ],
   'headers-too-large': [
     431,
@@ -137,7 +137,7 @@ export const kinds = kindsOf({
   unavailable: [
     503,
     'The service is not available at the moment',
-    'The database cannot be reached, is busy, or is not ready; or the issuer of a token cannot be asked for its keys. Nothing was changed. Try again after the seconds that `Retry-After` names.',
+    'The database cannot be reached, is busy, or is not ready; the issuer of a token cannot be asked for its keys; or as many imports or exports are in progress as the service does at a time. Nothing was changed. Try again after the seconds that `Retry-After` names.',
   ],
   'outcome-unknown': [
     503,

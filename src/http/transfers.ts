@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import type { Caller } from '../contract/caller.ts'
 import { Problem } from '../contract/problems.ts'
 import { reason } from '../database/errors.ts'
@@ -24,7 +24,8 @@ export interface Transfer {
 
 /**
  * Limits the transfers of one kind, which may go on for as long as they move. The function begins one for a caller: beyond
- * `max` at a time it throws a 503, and beyond one for each caller, if that is asked for, a 429.
+ * `max` at a time it throws a 503, and beyond one for each caller, if that is asked for, a 429. The contract of the routes
+ * of `app` says so.
  */
 export function transfers(
   app: FastifyInstance,
@@ -37,6 +38,16 @@ export function transfers(
       transfer.abort(problem('unavailable', `The service stops, so the ${what} was cut off.`))
     done()
   })
+  app.addHook('onRoute', (route) => {
+    const response = route.schema?.response as Record<number, { description: string }>
+    const add = (status: number, why: string) => {
+      const usual = response[status]
+      if (usual) response[status] = { ...usual, description: `${usual.description} ${why}` }
+    }
+    add(503, `Or the service does as many ${what}s as it can at a time, or stops.`)
+    if (isOneEach) add(429, `Or it has another ${what} in progress.`)
+    if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), withoutLength]
+  })
   return (caller: Caller | null): Transfer => {
     if (running.size >= max) throw problem('unavailable', `The service does at most ${max} ${what}s at a time.`)
     if (isOneEach && caller && [...running.values()].some((other) => other?.name === caller.name))
@@ -45,6 +56,12 @@ export function transfers(
     running.set(transfer, caller)
     return { signal: transfer.signal, end: () => void running.delete(transfer) }
   }
+}
+
+/** Fastify says that the answer to a HEAD has no bytes. */
+const withoutLength: onSendHookHandler = (_request, reply, _payload, done) => {
+  if (reply.statusCode === 200) reply.removeHeader('content-length')
+  done()
 }
 
 const problem = (code: 'unavailable' | 'too-many-requests', why: string) =>

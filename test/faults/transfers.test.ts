@@ -146,6 +146,14 @@ test('a reader of an export that stops holds back nobody, and is cut off', async
   expect((await fetch(`${url}/api/v2/housing/export`)).status).toBe(200)
 })
 
+test('HEAD of an export does not say how long the file is', async () => {
+  const { port } = await onOwnServer()
+  const head = 'HEAD /api/v2/housing/export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+  const answer = await exchange(port, head)
+  expect(answer).toMatch(/^HTTP\/1.1 200 (.|\n|\r)*content-disposition: /i)
+  expect(answer).not.toMatch(/content-length/i)
+})
+
 test('readers of exports that go away at any moment leave room for the next, and no connections', async () => {
   const { url, query, busy, connect } = await onOwnServer()
   await query(longHouses(2000))

@@ -4,11 +4,11 @@ import { gzipSync } from 'node:zlib'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { sql } from 'kysely'
-import { describe, expect, test } from 'vitest'
-import { startApi } from '../../../test/support/api.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { apiOver, startApi } from '../../../test/support/api.ts'
 import { client, expectProblem, library as house } from '../../../test/support/http.ts'
 
-const { app, db } = await startApi()
+const { app, db, database } = await startApi()
 const api = client(app)
 const housing = '/api/v2/housing'
 const names = ['address', 'street', 'city', 'postal_code', 'housing_type']
@@ -491,6 +491,23 @@ describe('a house that somebody else changes before an import is applied', () =>
     expect([await addresses(), await staged()]).toEqual([expect.not.arrayContaining(['7']), 0])
     expect((await slowly('?on_error=skip')).json()).toMatchObject({ created: 2001, updated: 1, rejected: 1 })
   })
+})
+
+test('what nobody applies is deleted within two hours, even if there is no other import', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const other = await apiOver(database)
+  try {
+    await report(`${header}\n${row}\n`, '?dry_run=true')
+    vi.advanceTimersByTime(3_600_000)
+    await list() // whose statement follows on the one connection of the embedded database
+    expect(await staged()).toBe(1)
+    await sql`update housing.imports set expires_at = now() - interval '1 second'`.execute(db)
+    vi.advanceTimersByTime(3_600_000)
+    await vi.waitFor(async () => expect(await staged()).toBe(0), { timeout: 20_000 })
+  } finally {
+    vi.useRealTimers()
+    await other.close()
+  }
 })
 
 test('an import with an Idempotency-Key is done only once', async () => {

@@ -8,14 +8,18 @@ import type { Row } from './rows.ts'
 
 const anHour = sql<string>`now() + interval '1 hour'`
 
-/** Begins an import of this caller, and deletes old ones. What is not applied within an hour may be deleted. */
+/** Deletes the imports that were not applied within an hour. */
+export const deleteExpired = (db: Database) =>
+  sql`
+    delete from housing.imports where id in (
+      select id from housing.imports where expires_at < now() for update skip locked)`.execute(db)
+
+/** Begins an import of this caller, and deletes expired ones. */
 export async function beginImport(
   db: Database,
   { caller, columns }: { caller: string; columns: string[] },
 ): Promise<string> {
-  await sql`
-    delete from housing.imports where id in (
-      select id from housing.imports where expires_at < now() for update skip locked)`.execute(db)
+  await deleteExpired(db)
   const { id } = await db
     .insertInto('housing.imports')
     .values({ caller, columns, expires_at: anHour })

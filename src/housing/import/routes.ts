@@ -5,7 +5,6 @@ import {
   IdempotencyKey,
   IdempotencyReplayed,
   keyedFailures,
-  keyFailures,
   readIdempotencyKey,
 } from '../../contract/idempotency-key.ts'
 import { Problem } from '../../contract/problems.ts'
@@ -16,7 +15,7 @@ import { goneAway, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan } from './apply.ts'
 import { importKinds } from './problems.ts'
-import { deleteImport } from './queries.ts'
+import { deleteExpired, deleteImport } from './queries.ts'
 import { type Format, RejectedRows, Report } from './report.ts'
 import {
   ApplyQuery,
@@ -37,6 +36,9 @@ export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnectio
 /** The most imports at a time: as many connections to a server are for them. */
 const maxImports = 2
 
+/** In milliseconds. */
+const hour = 3_600_000
+
 /** What a report is sent as. */
 const reports = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
 
@@ -48,6 +50,8 @@ const content = Object.fromEntries(
 const ImportCounts = Type.Optional(
   Type.String({ description: 'With a file: the report without its errors, such as `received=3, created=2`.' }),
 )
+
+const unreadable = 'The file cannot be read, rows are rejected, or the Idempotency-Key belongs to another request.'
 
 const answers = {
   200: orFile(
@@ -66,11 +70,14 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   const failures = (reasons: Record<number, string>) => {
     const { 422: rejected, ...others } = keyedFailures({
       406: 'The client accepts none of JSON, CSV and NDJSON.',
+      422: 'Rows are rejected, or the Idempotency-Key belongs to another request.',
       ...reasons,
-      422: keyFailures[422],
     })
     return { ...others, 422: orFile(rejected, exampleRejected) }
   }
+  // What nobody has applied in time. What an earlier process has left has expired by then too.
+  const sweeping = setInterval(() => deleteExpired(db).catch(() => {}), hour).unref()
+  app.addHook('onClose', async () => clearInterval(sweeping))
   app.addContentTypeParser(Object.keys(files), (_request, payload, done) => done(null, payload))
 
   app.post(
@@ -90,7 +97,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         body: { content } as never,
         response: {
           ...answers,
-          ...failures({ 413: 'The array is too large.', 415: 'The body is neither of these files.' }),
+          ...failures({ 413: 'The array is too large.', 415: 'The body is none of these files.', 422: unreadable }),
         },
       }),
     },
