@@ -44,7 +44,7 @@ await withHouses(async (DATABASE_URL) => {
   const { url, pid, stop } = await startProgram(DATABASE_URL)
   const empty = async () => {
     await psql(`alter table housing.housing disable trigger log_truncate;
-      truncate housing.changes, housing.housing restart identity;
+      truncate housing.feed, housing.changes, housing.housing restart identity;
       alter table housing.housing enable trigger log_truncate`)
     await psql('vacuum')
   }

@@ -55,6 +55,7 @@ begin
         insert (id, address, street, city, postal_code, housing_type_id),
         update (address, street, city, postal_code, housing_type_id)'),
       ('housing.changes', 'select'),
+      ('housing.feed', 'select'),
       ('housing.idempotency_keys', 'select, insert, update, delete'), -- update: it locks rows
       ('housing.api_keys', 'select, update (last_used_on)'),
       ('housing.imports', 'select, insert, update (expires_at), delete'),

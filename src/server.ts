@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { controlAccess } from './access/access.ts'
 import type { AccessSettings } from './config/access-settings.ts'
 import type { OpenDatabase } from './database/database.ts'
+import { Feed, wakeAfterWrites } from './housing/changes/feed.ts'
 import { housingRoutes } from './housing/routes.ts'
 import { HousingTypes } from './housing-types/memory.ts'
 import { housingTypeRoutes } from './housing-types/routes.ts'
@@ -31,22 +32,25 @@ export async function createServer({ database, access, readiness, version, ...op
     listen('housing_types', (line) => options.log.info(line)),
   )
 
+  const feed = new Feed(db, options.log)
+  wakeAfterWrites(app, feed)
+
   await controlAccess(app, { settings: access, database, log: options.log })
   await serveDocs(app, { version, access })
   await app.register(health, { findTrouble, readiness, auth: access.auth })
   await app.register(problemPages)
-  await app.register(version2, { prefix: '/api/v2', database, types })
+  await app.register(version2, { prefix: '/api/v2', database, types, feed })
   await addVersion1(app, { db, types })
   await app.register(greeting)
   await app.ready()
   return app
 }
 
-const version2: FastifyPluginAsync<{ database: ServerOptions['database']; types: HousingTypes }> = async (
+const version2: FastifyPluginAsync<{ database: ServerOptions['database']; types: HousingTypes; feed: Feed }> = async (
   app,
-  { database, types },
+  { database, types, feed },
 ) => {
   validateStrictly(app)
-  await app.register(housingRoutes, { prefix: '/housing', database })
+  await app.register(housingRoutes, { prefix: '/housing', database, feed })
   await app.register(housingTypeRoutes, { prefix: '/housing-types', types })
 }

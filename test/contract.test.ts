@@ -94,10 +94,15 @@ test('an answer that is a file begins with bytes, which every generated client c
 
 test('the items of a page have the same name as the shape of a single one', () => {
   const pages = Object.entries(schemas).filter(([, { properties }]) => properties?.items && properties.next)
-  expect(pages.map(([name]) => name)).toEqual(['HousingPage', 'HousingVersionPage', 'HousingTypeList'])
+  expect(pages.map(([name]) => name)).toEqual([
+    'HousingPage',
+    'HousingVersionPage',
+    'HousingChangePage',
+    'HousingTypeList',
+  ])
   for (const [name, { properties }] of pages) {
     expect(schemaOf(properties?.items?.items ?? {}), name).toBeTruthy()
-    expect(properties?.next?.type, name).toEqual(['string', 'null'])
+    expect(properties?.next?.type, name).toEqual(name === 'HousingChangePage' ? 'integer' : ['string', 'null'])
   }
   expect(schemas.HousingPage?.properties?.items?.items).toEqual({ $ref: '#/components/schemas/Housing' })
   expect(schemas.HousingVersion?.properties?.house).toEqual({ $ref: '#/components/schemas/Housing' })

@@ -16,6 +16,11 @@ export const housingKinds = kindsOf({
     'This version cannot be restored',
     'The version is a deletion, or its housing type no longer exists. `detail` says which, and `current_version` is the newest version of the house. Nothing was changed.',
   ],
+  'position-gone': [
+    410,
+    'The feed does not have this position',
+    'The position comes from another feed, or from changes that a restored copy of the database lacks. Export the houses again (`GET /api/v2/housing/export`), and follow the changes from the `Feed-Position` of that answer.',
+  ],
   'unknown-housing-type': [
     422,
     'Unknown housing type',

@@ -11,6 +11,9 @@ import type { Database } from '../database/tables.ts'
 import { answerOnce } from '../idempotency/idempotency.ts'
 import { batchRoutes } from './batch/routes.ts'
 import { batchShapes } from './batch/schemas.ts'
+import type { Feed } from './changes/feed.ts'
+import { changeRoutes } from './changes/routes.ts'
+import { HousingChange, HousingChangePage } from './changes/schemas.ts'
 import type { ExportDatabase } from './export/queries.ts'
 import { exportRoutes } from './export/routes.ts'
 import { findHousing, insertHousing } from './gathered.ts'
@@ -33,7 +36,10 @@ const current = answer(Housing, 'The house. It has an ETag unless `as_of` is giv
 })
 
 /** The registry itself: homes can be found, added, replaced, changed and deleted. */
-export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase }> = async (app, { database }) => {
+export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; feed: Feed }> = async (
+  app,
+  { database, feed },
+) => {
   const { db } = database
   declareResource(app, {
     tag: { name: 'Housing', description: 'Homes.' },
@@ -44,6 +50,8 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase }
       HousingPage,
       HousingVersion,
       HousingVersionPage,
+      HousingChange,
+      HousingChangePage,
       ...batchShapes,
       ...importShapes,
     ],
@@ -132,8 +140,9 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase }
 
   await app.register(versionRoutes, { db })
   await app.register(batchRoutes, { db })
-  await app.register(exportRoutes, { database })
+  await app.register(exportRoutes, { database, feed })
   await app.register(importRoutes, { database })
+  await app.register(changeRoutes, { feed })
 }
 
 type Change = Pick<

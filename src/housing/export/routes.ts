@@ -3,6 +3,7 @@ import { failures, file, operation, type Routes } from '../../contract/contract.
 import { Choice } from '../../contract/json-schema.ts'
 import { preferred } from '../../http/representation.ts'
 import { sendChunks, transfers } from '../../http/transfers.ts'
+import type { Feed } from '../changes/feed.ts'
 import { conditionOf } from '../list/page.ts'
 import { filters, filtersOf, Sort } from '../list/schemas.ts'
 import { exampleHousing } from '../schemas.ts'
@@ -30,7 +31,7 @@ const ExportQuery = Type.Object(
 )
 
 /** The registry as a file. */
-export const exportRoutes: Routes<{ database: ExportDatabase }> = async (app, { database }) => {
+export const exportRoutes: Routes<{ database: ExportDatabase; feed: Feed }> = async (app, { database, feed }) => {
   const begin = transfers(app, 'export', { max: maxExports })
 
   app.get(
@@ -44,6 +45,11 @@ export const exportRoutes: Routes<{ database: ExportDatabase }> = async (app, { 
       response: {
         200: file('The houses.', examples, {
           'Content-Disposition': Type.String({ description: 'Suggests a name for the file.' }),
+          'Feed-Position': Type.Integer({
+            format: 'int64',
+            description:
+              'The position after which the feed has all changes that the file lacks, and perhaps some that it has.',
+          }),
         }),
         ...failures({ 406: 'The client accepts neither CSV nor NDJSON.' }),
       },
@@ -56,6 +62,7 @@ export const exportRoutes: Routes<{ database: ExportDatabase }> = async (app, { 
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : types[format]).headers({
         'content-disposition': `attachment; filename="housing-${today}.${format}"`,
         'cache-control': 'no-store',
+        'feed-position': await feed.position(),
       })
       if (!transfer) return reply.send()
       await sendChunks(reply, transfer, (gone) => exportHousing(database, { condition, sort }, format, gone))

@@ -1,0 +1,82 @@
+-- The feed: every change once, in the order in which the changes became visible. The positions of the change log cannot
+-- be that order: a change with a lower position may be committed later. So each change gets a position in the feed after
+-- it has become visible (housing.number_changes). The first reader begins with the changes that are there already.
+-- Writes of houses wait while the index is built, about half a second per million changes; reads go on.
+set local lock_timeout = '10s';
+
+create table housing.feed (
+  position bigint generated always as identity constraint feed_pkey primary key,
+  -- Its position in housing.changes, from which nothing is ever deleted.
+  change bigint not null constraint one_position_per_change unique
+);
+
+create table housing.feed_state (
+  is_only boolean not null default true constraint feed_state_pkey primary key constraint one_state check (is_only),
+  -- Which changes have their positions: those that this snapshot sees.
+  seen pg_snapshot not null,
+  -- The cluster of Postgres to whose transactions the snapshot refers.
+  cluster bigint not null,
+  -- While many changes are numbered in steps: the snapshot that holds afterwards, the last of these changes, and the last
+  -- that has its position.
+  next_seen pg_snapshot,
+  until bigint,
+  done bigint not null default 0
+);
+
+create index changes_by_transaction on housing.changes (transaction);
+
+-- Gives positions to the changes that became visible since the last time, but to at most so many of them. It is right
+-- because
+-- - whoever changes a house locks its row until the commit, so version n + 1 begins once version n is visible: it has the
+--   higher position in housing.changes, and n is numbered before it or together with it;
+-- - one numbering follows the other, and a reader sees the whole of each.
+-- On a standby, and in a transaction that only reads, it does nothing.
+create function housing.number_changes(at_most integer default 50000) returns void language plpgsql
+  security definer set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_custom_plan -- a plan for any snapshot would read the whole change log
+  as $$
+declare
+  state housing.feed_state;
+  this_cluster bigint := (select system_identifier from pg_control_system());
+  is_complete boolean;
+  in_progress xid8[];
+  numbered bigint;
+  last_numbered bigint;
+begin
+  if current_setting('transaction_read_only')::boolean then return; end if;
+  select * into state from housing.feed_state;
+  if state.cluster = this_cluster and state.next_seen is null and state.seen::text = pg_current_snapshot()::text then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('housing.number_changes', 0));
+  select * into state from housing.feed_state; -- as whoever held the lock before has left it
+  if not found then
+    insert into housing.feed_state (seen, cluster) values (pg_current_snapshot(), 0) returning * into state;
+  end if;
+  if state.next_seen is null then
+    select pg_current_snapshot(), coalesce(max(position), 0), 0 into state.next_seen, state.until, state.done
+      from housing.changes;
+  end if;
+  -- At first, and once the database is restored into another cluster, any change may lack its position.
+  is_complete := state.cluster <> this_cluster;
+  in_progress := array(select pg_snapshot_xip(state.seen));
+  with fresh as materialized (
+    select c.position from housing.changes c
+    where c.position > state.done and c.position <= state.until
+      and (is_complete
+        or c.transaction >= pg_snapshot_xmax(state.seen) and c.transaction < pg_snapshot_xmax(pg_current_snapshot())
+        or c.transaction = any (in_progress))
+      and not exists (select from housing.feed f where f.change = c.position)
+    order by c.position
+    limit at_most
+  ), added as (
+    insert into housing.feed (change) select position from fresh order by position returning change
+  )
+  select count(*), max(change) into numbered, last_numbered from added;
+
+  if numbered = at_most then
+    update housing.feed_state set next_seen = state.next_seen, until = state.until, done = last_numbered;
+  elsif numbered > 0 or state.done > 0 or is_complete then
+    update housing.feed_state set seen = state.next_seen, cluster = this_cluster, next_seen = null, until = null, done = 0;
+  end if;
+end $$;

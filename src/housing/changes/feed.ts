@@ -1,0 +1,163 @@
+import type { FastifyInstance } from 'fastify'
+import { reason } from '../../database/errors.ts'
+import type { Database } from '../../database/tables.ts'
+import type { Log } from '../../log.ts'
+import { type Entry, findChanges, lastPosition, numberChanges, type Page, passes } from './queries.ts'
+import type { ChangeFilters } from './schemas.ts'
+
+/** How many changes are kept in memory while somebody listens. */
+const maxRecent = 1000
+
+/** How often the database is asked while somebody listens, in milliseconds: at most, and at least. */
+const [soonest, latest] = [20, 250]
+
+/** After how long without listeners nothing is asked any more, in milliseconds. */
+const linger = 2000
+
+export interface FeedQuery {
+  /** A position. */
+  after: number
+  limit: number
+  filters: ChangeFilters
+}
+
+/** The feed of changes. However many listen, one reader asks the database for all of them, and only while somebody does. */
+export class Feed {
+  readonly #db: Database
+  readonly #log: Log
+  /** The last changes; all between two positions, if the reader runs. */
+  #recent: Entry[] = []
+  #range: { after: number; until: number } | undefined
+  readonly #listeners = new Set<() => void>()
+  #isReading = false
+  /** Whether this process has made a change since the last look. */
+  #isDue = false
+  #hurry: () => void = () => {}
+
+  constructor(db: Database, log: Log) {
+    this.#db = db
+    this.#log = log
+  }
+
+  /** The changes after a position, or as many of them as the limit allows. What is committed by now is in it. */
+  async page(query: FeedQuery): Promise<Page> {
+    const page = await findChanges(this.#db, query)
+    if (page.entries.length === query.limit || !page.isKnown) return page
+    await numberChanges(this.#db)
+    return findChanges(this.#db, query)
+  }
+
+  /** The same. While there is none it waits: up to so many milliseconds, or until `signal` is aborted. */
+  async next(query: FeedQuery, wait: number, signal: AbortSignal): Promise<Page> {
+    const end = performance.now() + wait
+    for (let after = query.after; ; ) {
+      const page = this.#fromMemory({ ...query, after }) ?? (await this.page({ ...query, after }))
+      const left = end - performance.now()
+      if (page.entries.length > 0 || !page.isKnown || left <= 0 || signal.aborted) return page
+      if (page.next === after) await this.#arrival(left, signal)
+      after = page.next
+    }
+  }
+
+  /** The last position, for a client that knows what was committed until now. */
+  async position(): Promise<number> {
+    await numberChanges(this.#db)
+    return lastPosition(this.#db)
+  }
+
+  /** Looks for changes soon, because this process has made one. */
+  wake(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    this.#hurry()
+  }
+
+  #fromMemory({ after, limit, filters }: FeedQuery): Page | undefined {
+    if (!this.#range || after < this.#range.after || after > this.#range.until) return undefined
+    const first = this.#recent.findLastIndex(({ change }) => change.position <= after) + 1
+    const entries: Entry[] = []
+    for (let i = first; i < this.#recent.length && entries.length < limit; i++) {
+      const entry = this.#recent[i] as Entry
+      if (passes(entry, filters)) entries.push(entry)
+    }
+    const next = entries.length === limit ? entries.at(-1)?.change.position : undefined
+    return { entries, next: next ?? this.#range.until, isKnown: true }
+  }
+
+  /** Resolves when the reader has found something, after so many milliseconds, or when `signal` is aborted. */
+  #arrival(wait: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        this.#listeners.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, wait)
+      signal.addEventListener('abort', done)
+      this.#listeners.add(done)
+      if (!this.#isReading) void this.#read()
+    })
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true
+    let lastListener = performance.now()
+    while (performance.now() < lastListener + linger) {
+      const begun = performance.now()
+      const isMore = await this.#advance().catch((error) => {
+        this.#log.throttled('error', 'feed', {}, `Changes cannot be read for now: ${reason(error)}`)
+        return false
+      })
+      if (this.#listeners.size > 0) lastListener = performance.now()
+      if (!isMore) await this.#pause(begun)
+    }
+    this.#isReading = false
+    this.#range = undefined
+    this.#recent = []
+  }
+
+  /** Reads what is new; answers whether there may be more. */
+  async #advance(): Promise<boolean> {
+    await numberChanges(this.#db)
+    const page = this.#range && (await findChanges(this.#db, { after: this.#range.until, limit: maxRecent }))
+    if (!this.#range || !page?.isKnown) {
+      const last = await lastPosition(this.#db) // at first, or if the feed was replaced by another
+      this.#range = { after: last, until: last }
+      this.#recent = []
+    } else {
+      this.#range.until = page.next
+      const dropped = [...this.#recent, ...page.entries]
+      this.#recent = dropped.splice(-maxRecent)
+      this.#range.after = dropped.at(-1)?.change.position ?? this.#range.after
+      if (page.entries.length === 0) return false
+    }
+    for (const notify of [...this.#listeners]) notify()
+    return page?.entries.length === maxRecent
+  }
+
+  /** Waits until the database is to be asked again. */
+  async #pause(begun: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined
+      this.#hurry = () => {
+        clearTimeout(timer)
+        timer = setTimeout(resolve, begun + (this.#isDue ? soonest : latest) - performance.now())
+      }
+      this.#hurry()
+    })
+    this.#hurry = () => {}
+    this.#isDue = false
+  }
+}
+
+/** Has the feed look soon after each request that may have changed a house, of any version of the API. Comes before the routes. */
+export function wakeAfterWrites(app: FastifyInstance, feed: Feed): void {
+  const wake = (_request: unknown, _reply: unknown, done: () => void) => {
+    feed.wake()
+    done()
+  }
+  app.addHook('onRoute', (route) => {
+    if (route.method !== 'GET' && route.method !== 'HEAD') route.onResponse = [...[route.onResponse ?? []].flat(), wake]
+  })
+}
