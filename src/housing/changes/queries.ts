@@ -59,7 +59,7 @@ export async function findChanges(
     select ${begin} = 0 or exists (select from housing.feed where position = ${begin}) as is_known, e.last, c.*
     from (select max(position) as last from examined) e
     left join lateral (
-      select e.position, c.version, c.at, c.by, c.operation, c.housing_id as id, ${sql.join(members)},
+      select e.position, c.at, c.by, c.operation, c.housing_id as id, ${sql.join(members)},
         p.housing_type as previous_type, p.postal_code as previous_code
       from examined e
       join housing.changes c on c.position = e.change
@@ -74,7 +74,7 @@ export async function findChanges(
   return { entries, next: next ?? Number(last ?? after), isKnown: is_known }
 }
 
-const members = [...writableMembers, 'created_at', 'updated_at'].map((member) => sql.ref(`c.${member}`))
+const members = [...writableMembers, 'version', 'created_at', 'updated_at'].map((member) => sql.ref(`c.${member}`))
 
 function entryOf({ position, previous_type, previous_code, last: _, is_known: __, ...row }: Row): Entry {
   const { at, by, operation, id, version, housing_type, postal_code } = row

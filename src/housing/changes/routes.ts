@@ -76,7 +76,8 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     // Where the database is away, the client waits for it; a failure would end a browser's attempts.
     const page = await feed.page({ ...query, limit: 1 }).catch(() => undefined)
     if (page) requireKnown(page, query.after)
-    reply.type(types.events).header('x-accel-buffering', 'no')
+    // The connection ends with the stream, so that a stop need not wait for it.
+    reply.type(types.events).headers({ 'x-accel-buffering': 'no', connection: 'close' })
     if (request.method === 'HEAD') return reply.send() as never
     const { signal, end } = begin(request.caller)
     const stream = Readable.from(events(feed, query, { leaving: left(reply), stopping: signal }), { objectMode: false })

@@ -17,8 +17,8 @@ const versions = (db: Database, id: number) =>
     .orderBy('version', 'desc')
 
 /** The house in this entry: after the change or, for a deletion, before it. */
-export function houseOf({ at, by, operation, version, ...house }: VersionRow) {
-  return { ...house, version: operation === 'deleted' ? version - 1 : version }
+export function houseOf({ at, by, operation, ...house }: VersionRow) {
+  return { ...house, version: operation === 'deleted' ? house.version - 1 : house.version }
 }
 
 /** Never sent, only planned, to see that the change log has what its triggers write, and may be read. */

@@ -1,0 +1,103 @@
+import type { AddressInfo } from 'node:net'
+import { beforeEach, expect, test } from 'vitest'
+import { apiOver, startApi } from '../../../test/support/api.ts'
+import { client, library as house } from '../../../test/support/http.ts'
+
+const { database } = await startApi()
+const housing = '/api/v2/housing'
+let api: ReturnType<typeof client>
+let url: string
+let stop: () => Promise<void>
+beforeEach(async () => {
+  const app = await apiOver(database)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  api = client(app)
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}${housing}/changes`
+  stop = () => app.close()
+  return async () => {
+    const closed = stop()
+    app.server.closeAllConnections()
+    await closed
+  }
+})
+
+/** The lines of each event, comments included, and the headers. */
+async function listen(query = '', headers: Record<string, string> = {}) {
+  const gone = new AbortController()
+  const answer = await fetch(url + query, {
+    headers: { accept: 'text/event-stream', ...headers },
+    signal: AbortSignal.any([gone.signal, AbortSignal.timeout(20_000)]),
+  })
+  expect(answer.status).toBe(200)
+  const blocks = events(answer.body as ReadableStream<Uint8Array>)
+  const next = async () => (await blocks.next()).value
+  expect(await next()).toBe('retry: 2000')
+  return { next, headers: answer.headers, leave: () => gone.abort() }
+}
+
+async function* events(body: ReadableStream<Uint8Array>) {
+  let text = ''
+  for await (const chunk of body.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>) {
+    const blocks = (text + chunk).split('\n\n')
+    text = blocks.pop() as string
+    yield* blocks
+  }
+}
+
+const written = (change: { position: number }) =>
+  `id: ${change.position}\nevent: change\ndata: ${JSON.stringify(change)}`
+const items = async (query = '') => (await api.get(`${housing}/changes${query}`)).json().items.map(written)
+
+test('each change is an event, first those that are there, then those that come', async () => {
+  await api.post(housing, house)
+  const { next, headers } = await listen()
+  expect(Object.fromEntries(headers)).toMatchObject({
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store, no-transform',
+    'x-accel-buffering': 'no',
+    'x-request-id': expect.any(String),
+  })
+  const first = await next()
+  await api.patch(`${housing}/1`, { city: 'Oak Bay' }, { 'if-match': '*' })
+  expect([first, await next()]).toEqual(await items())
+})
+
+test('a client goes on behind its last event, or behind a position', async () => {
+  for (let i = 0; i < 3; i++) await api.post(housing, house)
+  const all = await items()
+  expect(await (await listen('?after=1')).next()).toBe(all[1])
+  const { next } = await listen('?after=1', { 'last-event-id': '2' })
+  expect(await next()).toBe(all[2])
+})
+
+test('a client gets only what passes its filters, however many others listen', async () => {
+  const clients = await Promise.all(['?id=2', '?housing_type=SFD', ''].map((query) => listen(query)))
+  await api.post(housing, house)
+  await api.post(housing, { ...house, housing_type: 'SFD' })
+  await api.post(housing, { ...house, housing_type: 'SFD' })
+  const [one, two, three] = await items()
+  const received = await Promise.all(
+    clients.map(async ({ next }, i) => (i === 0 ? [await next()] : [await next(), await next()])),
+  )
+  expect(received).toEqual([[two], [two, three], [one, two]])
+})
+
+test('changes beyond those in memory are read from the database', async () => {
+  const { next } = await listen()
+  const create = { op: 'create', house }
+  await api.post(`${housing}/batch`, { operations: Array(1000).fill(create) })
+  await api.post(`${housing}/batch`, { operations: Array(1000).fill(create) })
+  const received = []
+  for (let i = 0; i < 2000; i++) received.push(await next())
+  expect(received).toEqual([...(await items('?limit=1000')), ...(await items('?limit=1000&after=1000'))])
+})
+
+test('the end of the service is told', async () => {
+  const waiting = api.get(`${housing}/changes?wait=30`)
+  const { next } = await listen()
+  const closed = stop()
+  expect(await next()).toBe('event: bye\ndata: connect again')
+  expect(await next()).toBeUndefined()
+  expect((await waiting).json()).toEqual({ items: [], next: 0 })
+  await closed
+})
