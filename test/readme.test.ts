@@ -17,6 +17,7 @@ test('the curl sessions in the README give the answers that they show', async ()
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
   expect(await replay('Use', url.host)).toBe(6)
   expect(await replay('Files', url.host, { cwd: await temporaryFolder() })).toBe(3)
+  expect(await replay('Changes', url.host)).toBe(1)
 })
 
 test('the session with an API key in the README gives the answers that it shows', async () => {
@@ -77,6 +78,7 @@ test('every file that the documents name exists', () => {
     'CHANGELOG',
     'docs/access',
     'docs/asvs',
+    'docs/changes',
     'docs/containers',
     'docs/moving-from-python',
     'docs/operating',
