@@ -6,6 +6,7 @@ const measurements = {
   access: 'GET by id with an API key, and with a token, beside the same with AUTH=open',
   types: 'the list of housing types, from memory, beside a bare Fastify that asks Postgres',
   files: "an import and exports of 500,000 houses beside psql's \\copy of the same rows",
+  feed: 'POST while clients listen to the changes, beside nobody; and how soon they have a change',
   pages: 'the thousandth page of the list beside the first',
 }
 
