@@ -12,10 +12,11 @@ create table housing.feed (
 
 create table housing.feed_state (
   is_only boolean not null default true constraint feed_state_pkey primary key constraint one_state check (is_only),
-  -- Which changes have their positions: those that this snapshot sees.
-  seen pg_snapshot not null,
-  -- The cluster of Postgres to whose transactions the snapshot refers.
-  cluster bigint not null,
+  -- Which changes have their positions: those that this snapshot sees. Null where any may lack its position.
+  seen pg_snapshot,
+  -- Where the snapshots are right: a cluster of Postgres, and the table of changes in it. A database that is restored is
+  -- another, also in the same cluster: it may have been elsewhere in between.
+  origin text,
   -- While many changes are numbered in steps: the snapshot that holds afterwards, the last of these changes, and the last
   -- that has its position.
   next_seen pg_snapshot,
@@ -37,33 +38,34 @@ create function housing.number_changes(at_most integer default 50000) returns vo
   as $$
 declare
   state housing.feed_state;
-  this_cluster bigint := (select system_identifier from pg_control_system());
-  is_complete boolean;
+  this_origin text := (select system_identifier from pg_control_system()) || ' ' || 'housing.changes'::regclass::oid;
   in_progress xid8[];
   numbered bigint;
   last_numbered bigint;
 begin
   if current_setting('transaction_read_only')::boolean then return; end if;
   select * into state from housing.feed_state;
-  if state.cluster = this_cluster and state.next_seen is null and state.seen::text = pg_current_snapshot()::text then
+  if state.origin = this_origin and state.next_seen is null and state.seen::text = pg_current_snapshot()::text then
     return;
   end if;
   perform pg_advisory_xact_lock(hashtextextended('housing.number_changes', 0));
   select * into state from housing.feed_state; -- as whoever held the lock before has left it
   if not found then
-    insert into housing.feed_state (seen, cluster) values (pg_current_snapshot(), 0) returning * into state;
+    insert into housing.feed_state default values returning * into state;
+  end if;
+  if state.origin is distinct from this_origin then -- at first, and once the database is restored, steps begin again too
+    state.seen := null;
+    state.next_seen := null;
   end if;
   if state.next_seen is null then
     select pg_current_snapshot(), coalesce(max(position), 0), 0 into state.next_seen, state.until, state.done
       from housing.changes;
   end if;
-  -- At first, and once the database is restored into another cluster, any change may lack its position.
-  is_complete := state.cluster <> this_cluster;
   in_progress := array(select pg_snapshot_xip(state.seen));
   with fresh as materialized (
     select c.position from housing.changes c
     where c.position > state.done and c.position <= state.until
-      and (is_complete
+      and (state.seen is null
         or c.transaction >= pg_snapshot_xmax(state.seen) and c.transaction < pg_snapshot_xmax(pg_current_snapshot())
         or c.transaction = any (in_progress))
       and not exists (select from housing.feed f where f.change = c.position)
@@ -75,8 +77,9 @@ begin
   select count(*), max(change) into numbered, last_numbered from added;
 
   if numbered = at_most then
-    update housing.feed_state set next_seen = state.next_seen, until = state.until, done = last_numbered;
-  elsif numbered > 0 or state.done > 0 or is_complete then
-    update housing.feed_state set seen = state.next_seen, cluster = this_cluster, next_seen = null, until = null, done = 0;
+    update housing.feed_state
+      set seen = state.seen, origin = this_origin, next_seen = state.next_seen, until = state.until, done = last_numbered;
+  elsif numbered > 0 or state.done > 0 or state.seen is null then
+    update housing.feed_state set seen = state.next_seen, origin = this_origin, next_seen = null, until = null, done = 0;
   end if;
 end $$;
