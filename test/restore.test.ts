@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from, to } from 'pg-copy-streams'
@@ -16,6 +17,8 @@ vi.setConfig({ testTimeout: 120_000 })
 const cluster = await startPostgres()
 afterAll(cluster.stop)
 let databases = 0
+
+const operating = new URL('../docs/operating.md', import.meta.url)
 
 type Place = Awaited<ReturnType<typeof onServer>>
 
@@ -59,7 +62,8 @@ async function restore(source: Place, target: Place): Promise<void> {
 function newClient() {
   const client = {
     position: 0,
-    ask: (api: { url: string }) => remote(api.url).get(`/api/v2/housing/changes?after=${client.position}`),
+    ask: (api: { url: string }, query = '') =>
+      remote(api.url).get(`/api/v2/housing/changes?after=${client.position}${query}`),
     /** The versions that it gets until there are no more. */
     async follow(api: { url: string }): Promise<string[]> {
       const got: string[] = []
@@ -156,4 +160,41 @@ test('a database that is moved, and back before anybody reads the feed there, lo
   const back = await onServer()
   await restore(elsewhere, back)
   expect(await follow(await serve(back))).toEqual(['1-2'])
+})
+
+test('a client that has seen more than a backup has is told to export again, and others go on', async () => {
+  const [ahead, behind] = [newClient(), newClient()]
+  const [old, restored] = [await onServer(), await onOtherCluster()]
+  const api = await serve(old)
+  await old.query(insert(1))
+  await behind.follow(api)
+  await restore(old, restored)
+  await old.query(insert(2))
+  expect(await ahead.follow(api)).toEqual(['1-1', '2-1', '3-1'])
+
+  const moveOn = readFileSync(operating, 'utf8').match(/^select setval.*;$/m)
+  await restored.query(String(moveOn))
+  const apiThere = await serve(restored)
+  const goneFor = async (query: string) =>
+    expect(await ahead.ask(apiThere, query)).toMatchObject({
+      status: 410,
+      body: {
+        code: 'position-gone',
+        detail: expect.stringContaining('Export the houses again, and go on from its Feed-Position.'),
+      },
+    })
+  await goneFor('')
+  const waiting = behind.ask(apiThere, '&wait=30')
+  await behind.ask(apiThere, '&wait=1') // the API now follows the feed for those who wait
+  await restored.query(insert(5)) // as many as could take the positions that the other feed gave
+  expect((await waiting).body.items).not.toEqual([])
+  await goneFor('')
+  await goneFor('&wait=1')
+  expect(await behind.follow(apiThere)).toEqual(['2-1', '3-1', '4-1', '5-1', '6-1'])
+
+  const exported = await fetch(`${apiThere.url}/api/v2/housing/export?format=csv`)
+  expect((await exported.text()).trim().split('\n')).toHaveLength(1 + 6)
+  ahead.position = Number(exported.headers.get('feed-position'))
+  await restored.query(update(1))
+  expect(await ahead.follow(apiThere)).toEqual(['1-2'])
 })

@@ -75,6 +75,8 @@ export class Feed {
   #fromMemory({ after, limit, filters }: FeedQuery): Page | undefined {
     if (!this.#range || after < this.#range.after || after > this.#range.until) return undefined
     const first = this.#recent.findLastIndex(({ change }) => change.position <= after) + 1
+    // Between two positions there may be one that another feed gave: the database knows that this one did not.
+    if ((this.#recent[first - 1]?.change.position ?? this.#range.after) !== after) return undefined
     const entries: Entry[] = []
     for (let i = first; i < this.#recent.length && entries.length < limit; i++) {
       const entry = this.#recent[i] as Entry
