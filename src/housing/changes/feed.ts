@@ -54,7 +54,8 @@ export class Feed {
       const page = this.#fromMemory({ ...query, after }) ?? (await this.page({ ...query, after }))
       const left = end - performance.now()
       if (page.entries.length > 0 || !page.isKnown || left <= 0 || signal.aborted) return page
-      if (page.next === after) await this.#arrival(left, signal)
+      const isNewer = this.#range && this.#range.until > page.next // found meanwhile
+      if (page.next === after && !isNewer) await this.#arrival(left, signal)
       after = page.next
     }
   }
@@ -105,7 +106,7 @@ export class Feed {
   async #read(): Promise<void> {
     this.#isReading = true
     let lastListener = performance.now()
-    while (performance.now() < lastListener + linger) {
+    while (this.#listeners.size > 0 || performance.now() < lastListener + linger) {
       const begun = performance.now()
       const isMore = await this.#advance().catch((error) => {
         this.#log.throttled('error', 'feed', {}, `Changes cannot be read for now: ${reason(error)}`)
