@@ -33,9 +33,12 @@ export function transfers(
   { max, isOneEach = false }: { max: number; isOneEach?: boolean },
 ) {
   const running = new Map<AbortController, Caller | null>()
+  let isStopping = false
+  const cutOff = (transfer: AbortController) =>
+    transfer.abort(problem('unavailable', `The service stops, so the ${what} was cut off.`))
   app.addHook('preClose', (done) => {
-    for (const transfer of running.keys())
-      transfer.abort(problem('unavailable', `The service stops, so the ${what} was cut off.`))
+    isStopping = true
+    for (const transfer of running.keys()) cutOff(transfer)
     done()
   })
   app.addHook('onRoute', (route) => {
@@ -54,6 +57,7 @@ export function transfers(
       throw problem('too-many-requests', `Each caller may have one ${what} at a time.`)
     const transfer = new AbortController()
     running.set(transfer, caller)
+    if (isStopping) cutOff(transfer) // its request had arrived before
     return { signal: transfer.signal, end: () => void running.delete(transfer) }
   }
 }
@@ -127,6 +131,10 @@ export async function sendChunks(
   answer.once('close', leave)
   const chunks = ending(produce(gone.signal), end)
   const first = await chunks.next()
+  if (signal.aborted) {
+    await chunks.return(undefined)
+    throw signal.reason
+  }
 
   const breakOff = (why: string) => {
     if (answer.writableEnded || answer.destroyed) return

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Feed, FeedQuery } from './feed.ts'
 import type { Entry } from './queries.ts'
@@ -20,33 +22,48 @@ const retry = 2 * second
 const limit = 100
 
 /**
- * The changes after a position as Server-Sent Events, for as long as the client stays; also while the database is away.
- * `leaving` is aborted when the client has gone, `stopping` when the process stops: then the client is told.
+ * Sends the changes after a position as Server-Sent Events, for as long as the client stays; also while the database is
+ * away. For a client that does not read, no more than one batch is kept. `stopping` is aborted when the process stops:
+ * then the client is told. (A heartbeat must allocate little: whatever lives for seconds makes the garbage collection
+ * cost more than everything else here.)
  */
-export async function* events(
+export async function sendEvents(
+  answer: ServerResponse,
   feed: Feed,
   query: Omit<FeedQuery, 'limit'>,
-  { leaving, stopping }: { leaving: AbortSignal; stopping: AbortSignal },
-): AsyncGenerator<string> {
+  stopping: AbortSignal,
+): Promise<void> {
   const begun = performance.now()
-  const over = AbortSignal.any([leaving, stopping])
+  const over = new AbortController()
+  const { signal } = over
+  const end = () => over.abort()
+  answer.once('close', end)
+  stopping.addEventListener('abort', end)
+  if (answer.destroyed || stopping.aborted) end()
+  const heartbeat = setInterval(() => answer.writableNeedDrain || answer.write(':\n\n'), silence)
+  const send = async (text: string) => {
+    heartbeat.refresh()
+    if (!signal.aborted && !answer.write(text)) await once(answer, 'drain', { signal }).catch(() => {})
+  }
+
   let { after } = query
-  let told = { position: after, at: begun }
-  yield `retry: ${retry}\n\n`
-  while (!over.aborted && performance.now() < begun + lifetime) {
-    const page = await feed.next({ ...query, after, limit }, silence, over).catch(() => undefined)
-    if (page && !page.isKnown) break // the answer to the client's next request says why
-    after = page?.next ?? after
-    if (page && page.entries.length > 0) yield page.entries.map(eventOf).join('')
-    else if (after > told.position && performance.now() > told.at + positionEvery) yield positionEvent(after)
-    else {
-      if (!page) await sleep(second, undefined, { signal: over }).catch(() => {})
-      if (!over.aborted) yield ':\n\n'
+  let told = after
+  await send(`retry: ${retry}\n\n`)
+  while (!signal.aborted && performance.now() < begun + lifetime) {
+    const page = await feed.next({ ...query, after, limit }, positionEvery, signal).catch(() => undefined)
+    if (!page) {
+      await sleep(second, undefined, { signal }).catch(() => {})
       continue
     }
-    told = { position: after, at: performance.now() }
+    if (!page.isKnown) break // the answer to the client's next request says why
+    after = page.next
+    if (page.entries.length > 0) await send(page.entries.map(eventOf).join(''))
+    else if (after > told) await send(positionEvent(after))
+    told = after
   }
-  if (!leaving.aborted) yield 'event: bye\ndata: connect again\n\n'
+  clearInterval(heartbeat)
+  if (answer.writableNeedDrain) answer.destroy()
+  else answer.end('event: bye\ndata: connect again\n\n')
 }
 
 const texts = new WeakMap<Entry, string>()

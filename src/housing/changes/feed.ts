@@ -47,11 +47,16 @@ export class Feed {
     return findChanges(this.#db, query)
   }
 
+  /** The same, or what was there a moment ago: from memory, if somebody listens. */
+  async recent(query: FeedQuery): Promise<Page> {
+    return this.#fromMemory(query) ?? this.page(query)
+  }
+
   /** The same. While there is none it waits: up to so many milliseconds, or until `signal` is aborted. */
   async next(query: FeedQuery, wait: number, signal: AbortSignal): Promise<Page> {
     const end = performance.now() + wait
     for (let after = query.after; ; ) {
-      const page = this.#fromMemory({ ...query, after }) ?? (await this.page({ ...query, after }))
+      const page = await this.recent({ ...query, after })
       const left = end - performance.now()
       if (page.entries.length > 0 || !page.isKnown || left <= 0 || signal.aborted) return page
       const isNewer = this.#range && this.#range.until > page.next // found meanwhile

@@ -1,12 +1,12 @@
-import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { answer, failures, operation, orFile, type Routes } from '../../contract/contract.ts'
 import { invalidParameter, Problem } from '../../contract/problems.ts'
+import { openAnswer } from '../../http/open-answers.ts'
 import { preferred } from '../../http/representation.ts'
 import { transfers } from '../../http/transfers.ts'
 import { housingKinds } from '../problems.ts'
-import { events } from './events.ts'
+import { sendEvents } from './events.ts'
 import type { Feed } from './feed.ts'
 import type { Page } from './queries.ts'
 import { ChangesQuery, exampleChange, HousingChangePage } from './schemas.ts'
@@ -74,15 +74,13 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     const { after = 0 } = request.query
     const query = { after: lastEventId(request) ?? after, filters }
     // Where the database is away, the client waits for it; a failure would end a browser's attempts.
-    const page = await feed.page({ ...query, limit: 1 }).catch(() => undefined)
+    const page = await feed.recent({ ...query, limit: 1 }).catch(() => undefined)
     if (page) requireKnown(page, query.after)
-    // The connection ends with the stream, so that a stop need not wait for it.
-    reply.type(types.events).headers({ 'x-accel-buffering': 'no', connection: 'close' })
+    reply.type(types.events).header('x-accel-buffering', 'no')
     if (request.method === 'HEAD') return reply.send() as never
     const { signal, end } = begin(request.caller)
-    const stream = Readable.from(events(feed, query, { leaving: left(reply), stopping: signal }), { objectMode: false })
-    stream.once('close', end)
-    return reply.send(stream) as never
+    void sendEvents(openAnswer(reply), feed, query, signal).finally(end)
+    return reply as never
   }
 }
 
