@@ -2,12 +2,16 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { delimiter, join } from 'node:path'
+import pg from 'pg'
 import { chromium, type Page } from 'playwright-core'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { makeApiKey } from '../src/access/api-key.ts'
 import { insertKey } from '../src/access/queries.ts'
 import { createLog } from '../src/log.ts'
 import { apiOver, startApi } from './support/api.ts'
+import { remote } from './support/http.ts'
+import { freePort, startPostgres } from './support/postgres.ts'
+import { serve } from './support/program.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
@@ -120,4 +124,68 @@ test('a page of another site can neither change anything, whatever it sends, nor
     await page.setContent(`<iframe src="${url}${path}"></iframe>`)
     await expect.poll(() => complaints.join()).toContain('frame-ancestors')
   }
+})
+
+test('EventSource gets every change once, over restarts and an outage of the database', async () => {
+  const server = await startPostgres()
+  onTestFinished(() => server.stop())
+  const origin = createServer((_request, response) => response.end('<!doctype html><title>Screen</title>'))
+  onTestFinished(() => void origin.close())
+  await once(origin.listen(0, '127.0.0.1'), 'listening')
+  const site = `http://localhost:${(origin.address() as { port: number }).port}`
+  const env = { DATABASE_URL: server.url, PORT: `${await freePort()}`, ORIGINS: site }
+  let program = await serve({ env })
+  const { get, post } = remote(program.url)
+  const bySql = async () => {
+    const client = new pg.Client(server.url)
+    await client.connect()
+    await client.query(`insert into housing.housing (address, street, city, postal_code, housing_type_id)
+      values ('1', 'S', 'C', 'V8V 1A1', 1)`)
+    await client.end()
+  }
+
+  const page = await open()
+  await page.goto(site)
+  const feed = await page.evaluateHandle((url) => {
+    const source = new EventSource(url)
+    const received = { opened: 0, positions: [] as number[] }
+    source.onopen = () => {
+      received.opened += 1
+    }
+    source.addEventListener('change', (event) => {
+      received.positions.push(JSON.parse((event as MessageEvent).data).position)
+    })
+    return received
+  }, `${program.url}/api/v2/housing/changes`)
+  const positions = () => feed.evaluate(({ positions }) => positions)
+  const arrives = (count: number) =>
+    expect.poll(async () => (await positions()).length, { timeout: 60_000 }).toBe(count)
+
+  await post()
+  await arrives(1)
+  for (const [i, signal] of (['SIGTERM', 'SIGKILL'] as const).entries()) {
+    program.signal(signal)
+    await program.exit
+    await bySql()
+    program = await serve({ env })
+    await arrives(2 * i + 2)
+    await post()
+    await arrives(2 * i + 3)
+  }
+
+  await server.crash()
+  program.signal('SIGKILL')
+  await program.exit
+  program = await serve({ env, until: 'listening' })
+  await expect.poll(() => feed.evaluate(({ opened }) => opened), { timeout: 60_000 }).toBe(4)
+  await server.start()
+  await program.says('Ready: ')
+  await post()
+  await arrives(6)
+  await server.crash()
+  await server.start()
+  await bySql()
+  await arrives(7)
+  const { items } = (await get('/api/v2/housing/changes')).body
+  expect(await positions()).toEqual(items.map(({ position }: { position: number }) => position))
 })
