@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { get, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { follow } from '../support/events.ts'
 import { serve } from '../support/program.ts'
 import { type ProxyServer, programOf, proxies, startProxy } from './proxies.ts'
 
@@ -81,6 +83,29 @@ describe.each(proxies)('through $name', (proxy) => {
     broken.once('data', () => signal('SIGTERM'))
     await new Promise((resolve) => broken.once('close', resolve))
     expect(broken.complete).toBe(size === whole.length) // it is not, unless the machine was too busy to stop it in time
+  })
+
+  test('a client hears of each change at once, and stays connected while there is none', async ({ skip }) => {
+    skip(!program, needed)
+    const api = await through(proxy)
+    const path = '/api/v2/housing/changes'
+    const clients = [{}, { 'accept-encoding': 'gzip' }].map((headers) => follow(api.url + path, { headers }))
+    const arrives = async (count: number) => {
+      await api.send('POST', '/api/v2/housing', house)
+      for (const { positions } of clients) await expect.poll(() => positions().length, { timeout: 10_000 }).toBe(count)
+    }
+    for (const count of [1, 2, 3]) await arrives(count)
+    const next = clients[0]?.positions().at(-1)
+    const waited = await api.send('GET', `${path}?wait=30&after=${next}`)
+    expect([waited.status, await waited.json()]).toEqual([200, { items: [], next }])
+    const waiting = api.send('GET', `${path}?wait=30&after=${next}`)
+    await sleep(40_000) // with the 30 seconds before: longer than the proxies let a connection be silent
+    expect((await waiting).status).toBe(200)
+    await arrives(4)
+    for (const { statuses, comments } of clients) {
+      expect(statuses).toEqual([200])
+      expect(comments).toBeGreaterThan(3)
+    }
   })
 
   test('below a path prefix, every link leads somewhere', async ({ skip }) => {

@@ -70,7 +70,7 @@ defaults
   timeout client 60s
   timeout server 60s
   compression algo gzip
-  compression type application/json application/problem+json text/html
+  compression type application/json application/problem+json text/html text/event-stream
 frontend clients
   bind 127.0.0.1:${listen}
   acl below path_beg /registry/
