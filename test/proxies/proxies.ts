@@ -125,7 +125,7 @@ export async function startProxy(proxy: ProxyServer, port: number): Promise<stri
   })
   const exit = once(child, 'close')
   onTestFinished(async () => {
-    child.kill('SIGTERM')
+    child.kill('SIGKILL') // Apache would wait for what it forwards
     await exit
     await rm(folder, { recursive: true })
   })
