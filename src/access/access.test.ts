@@ -113,7 +113,7 @@ const send = ({ request }: (typeof operations)[number], headers: Record<string, 
   to.inject({ ...request, headers: { ...request.headers, ...headers } })
 
 test('every operation of both versions needs a scope, and GET / none', () => {
-  expect(operations).toHaveLength(20)
+  expect(operations).toHaveLength(21)
   for (const { where, needed, request } of operations) {
     const isOfTypes = where.includes('housing-types')
     const writing = isOfTypes ? 'housing:admin' : 'housing:write'
