@@ -29,7 +29,9 @@ export class Feed {
   #recent: Entry[] = []
   #range: { after: number; until: number } | undefined
   readonly #listeners = new Set<() => void>()
-  #isReading = false
+  /** The reader, while it runs. */
+  #reading: Promise<void> | undefined
+  #isClosed = false
   /** Whether this process has made a change since the last look. */
   #isDue = false
   #hurry: () => void = () => {}
@@ -78,6 +80,13 @@ export class Feed {
     this.#hurry()
   }
 
+  /** Asks the database nothing more. Resolves once it has answered the last question. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#hurry()
+    await this.#reading
+  }
+
   #fromMemory({ after, limit, filters }: FeedQuery): Page | undefined {
     if (!this.#range || after < this.#range.after || after > this.#range.until) return undefined
     const first = this.#recent.findLastIndex(({ change }) => change.position <= after) + 1
@@ -104,14 +113,13 @@ export class Feed {
       const timer = setTimeout(done, wait)
       signal.addEventListener('abort', done)
       this.#listeners.add(done)
-      if (!this.#isReading) void this.#read()
+      this.#reading ??= this.#read()
     })
   }
 
   async #read(): Promise<void> {
-    this.#isReading = true
     let lastListener = performance.now()
-    while (this.#listeners.size > 0 || performance.now() < lastListener + linger) {
+    while (!this.#isClosed && (this.#listeners.size > 0 || performance.now() < lastListener + linger)) {
       const begun = performance.now()
       const isMore = await this.#advance().catch((error) => {
         this.#log.throttled('error', 'feed', {}, `Changes cannot be read for now: ${reason(error)}`)
@@ -120,7 +128,7 @@ export class Feed {
       if (this.#listeners.size > 0) lastListener = performance.now()
       if (!isMore) await this.#pause(begun)
     }
-    this.#isReading = false
+    this.#reading = undefined
     this.#range = undefined
     this.#recent = []
   }
@@ -150,7 +158,7 @@ export class Feed {
       let timer: NodeJS.Timeout | undefined
       this.#hurry = () => {
         clearTimeout(timer)
-        timer = setTimeout(resolve, begun + (this.#isDue ? soonest : latest) - performance.now())
+        timer = setTimeout(resolve, this.#isClosed ? 0 : begun + (this.#isDue ? soonest : latest) - performance.now())
       }
       this.#hurry()
     })
@@ -159,12 +167,16 @@ export class Feed {
   }
 }
 
-/** Has the feed look soon after each request that may have changed a house, of any version of the API. Comes before the routes. */
+/**
+ * Has the feed look soon after each request that may have changed a house, of any version of the API, and ends it with the
+ * service. Comes before the routes.
+ */
 export function wakeAfterWrites(app: FastifyInstance, feed: Feed): void {
   const wake = (_request: unknown, _reply: unknown, done: () => void) => {
     feed.wake()
     done()
   }
+  app.addHook('onClose', () => feed.close())
   app.addHook('onRoute', (route) => {
     if (route.method !== 'GET' && route.method !== 'HEAD') route.onResponse = [...[route.onResponse ?? []].flat(), wake]
   })
