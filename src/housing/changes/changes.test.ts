@@ -89,7 +89,7 @@ test('a position that the feed has not given is a 410', async () => {
   expectProblem(await api.get(`${changes}?after=${10 ** 14}`), 410, 'position-gone')
 })
 
-test('parameters that are none are a 400', async () => {
+test('an invalid parameter is a 400', async () => {
   for (const name of ['after', 'wait', 'limit', 'id'])
     expectProblem(await api.get(`${changes}?${name}=-1`), 400, 'invalid-parameter', [name])
   expectProblem(await api.get(`${changes}?wait=31`), 400, 'invalid-parameter', ['wait'])
@@ -108,7 +108,7 @@ test('an answer waits for a change, and for one that passes the filters', async 
   expect((await second).json().items).toMatchObject([{ id: 2 }])
 })
 
-test('an answer waits no longer than it is told to', async () => {
+test('without a change the answer comes after the seconds of wait', async () => {
   await api.post(housing, house)
   const { next } = await page()
   expect(await page(`?wait=1&after=${next}`)).toEqual({ items: [], next })

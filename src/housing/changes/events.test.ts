@@ -92,7 +92,7 @@ test('changes beyond those in memory are read from the database', async () => {
   expect(received).toEqual([...(await items('?limit=1000')), ...(await items('?limit=1000&after=1000'))])
 })
 
-test('the end of the service is told', async () => {
+test('when the service stops, streams get an event and waiting requests their answer', async () => {
   const waiting = api.get(`${housing}/changes?wait=30`)
   const { next } = await listen()
   const closed = stop()

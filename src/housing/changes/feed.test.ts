@@ -6,7 +6,7 @@ import { Feed } from './feed.ts'
 
 const { app, database } = await startApi()
 
-test('who listens again while the reader is about to end is told of the next change', async () => {
+test('a listener that comes while the reader is about to end gets the next change', async () => {
   const pauses = Array.from({ length: 16 }, (_, i) => 1700 + i * 50) // the reader ends after some two seconds
   const query = { after: 0, limit: 1, filters: {} }
   const waiting = pauses.map(async (pause) => {

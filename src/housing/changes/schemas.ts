@@ -39,27 +39,22 @@ export const HousingChangePage = Type.Object(
 )
 
 /** What a change must be about. A house that ceases to match has one last change that matches. */
-export const changeFilters = {
+const ChangeFilters = Type.Object({
   id: Type.Optional(
     Type.Integer({ format: 'int32', minimum: 1, maximum: maxInt4, description: 'Only the changes of this house.' }),
   ),
   housing_type: filters.housing_type,
   postal_code: filters.postal_code,
-}
-
-export interface ChangeFilters {
-  id?: number | undefined
-  housing_type?: string | undefined
-  postal_code?: string | undefined
-}
+})
+export type ChangeFilters = Static<typeof ChangeFilters>
 
 /** The longest that an answer waits for a change, in seconds. */
-export const maxWait = 30
+const maxWait = 30
 
 export const ChangesQuery = Type.Object(
   {
     after: Type.Optional(Position('The changes after this position; without it, all from the first.')),
-    ...changeFilters,
+    ...ChangeFilters.properties,
     limit: paging.limit,
     wait: Type.Optional(
       Type.Integer({
