@@ -98,6 +98,7 @@ test('a key has one caller with its id and scopes, the same object each time', a
 
 test('other scopes of a key are another caller', async () => {
   const { key, id } = await newKey()
+  await allGive(key, { name: `key:${id}`, scopes: new Set(['housing:read']) }) // its notice has arrived
   const before = await keys.callerOf(key)
   await sql`update housing.api_keys set scopes = '{housing:admin}'`.execute(db)
   await allGive(key, { name: `key:${id}`, scopes: new Set(['housing:admin']) })
