@@ -3,7 +3,7 @@ import { Totals } from './test/support/totals.ts'
 
 const onBackend = (backend: string) => ({
   extends: true as const,
-  test: { name: backend, include: ['src/**/*.test.ts'], env: { BACKEND: backend } },
+  test: { name: backend, include: ['{src,client/test}/**/*.test.ts'], env: { BACKEND: backend } },
 })
 
 export default defineConfig({

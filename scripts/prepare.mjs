@@ -14,10 +14,10 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 const json = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {})
 
-/** The packages in a lockfile, except the optional ones, which only some platforms have. */
+/** The packages in a lockfile, except our own, and the optional ones, which only some platforms have. */
 const packages = (file) =>
   Object.entries(json(file).packages || {})
-    .filter(([path, { optional }]) => path !== '' && !optional)
+    .filter(([path, { link, optional }]) => path.startsWith('node_modules/') && !link && !optional)
     .map(([path, { version }]) => `${path}@${version}`)
     .sort()
     .join()

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import openapiTS, { astToString, type OpenAPI3 } from 'openapi-typescript'
 import { expect, test } from 'vitest'
 import { ajvOptions } from '../src/contract/json-schema.ts'
 import { version } from '../src/version.ts'
@@ -14,6 +15,13 @@ const app = await apiOver(noDatabase, { version })
 test('openapi.json is the contract that is served (npm run openapi updates it)', async () => {
   const { body } = await app.inject('/openapi.json')
   await expect(`${JSON.stringify(JSON.parse(body), null, 2)}\n`).toMatchFileSnapshot('../openapi.json')
+})
+
+test('the types of the client are those of the contract (npm run openapi updates them)', async () => {
+  const types = astToString(await openapiTS(contractOfClient()))
+  const codes = [...app.declared.kinds.keys()].map((code) => `\n    | "${code}"`)
+  const text = `${types}/** The codes of all problems. */\nexport type ContractCode =${codes.join('')};\n`
+  await expect(text).toMatchFileSnapshot('../client/src/contract.ts')
 })
 
 test('the contract passes the linter', async () => {
@@ -149,6 +157,17 @@ test('Retry-After is declared where it is sent: with a 429 or 503, and where a r
       )
     }
 })
+
+/** Version 2 with its successful answers: all others are problems. */
+function contractOfClient(): OpenAPI3 {
+  const { paths, components, ...rest } = structuredClone(app.swagger()) as OpenAPI3
+  const wanted = Object.entries(paths ?? {}).filter(([path]) => path.startsWith('/api/v2/'))
+  for (const [, methods] of wanted)
+    for (const { responses } of Object.values(methods) as Operation[])
+      for (const status of Object.keys(responses)) if (status >= '400') delete responses[status]
+  const schemas = Object.entries(components?.schemas ?? {}).filter(([name]) => !name.startsWith('V1'))
+  return { ...rest, paths: Object.fromEntries(wanted), components: { schemas: Object.fromEntries(schemas) } }
+}
 
 const isJson = (type: string) => /[/+]json$/.test(type)
 

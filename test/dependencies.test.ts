@@ -10,11 +10,13 @@ interface Locked {
   version: string
   integrity?: string
   resolved?: string
+  /** Our own. */
+  link?: boolean
 }
 
-/** Every installed package, also the copies inside others. */
+/** Every installed package but our own, also the copies inside others. */
 const locked: Locked[] = Object.entries<Omit<Locked, 'name'>>(packages)
-  .filter(([path]) => path !== '')
+  .filter(([path, { link }]) => path.startsWith('node_modules/') && !link)
   .map(([path, entry]) => ({ ...entry, name: path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length) }))
 
 /** The least version of each major version in use that has the fixes, and the advisories that it fixes. */

@@ -1,0 +1,191 @@
+import { isJson, NetworkError, Problem, problemOf } from './problem.ts'
+
+/** Where the API is, and how to reach it. */
+export interface ConnectionOptions {
+  /** The URL of the API, without `/api/v2`. In a browser the default is the origin of the page. */
+  url?: string | URL | undefined
+  /** An API key or a token, or a function that answers it for each request. */
+  key?: string | (() => string | undefined) | undefined
+  /** Another `fetch` than the global one. */
+  fetch?: typeof globalThis.fetch | undefined
+  /** How long one attempt may take, in milliseconds. */
+  timeout?: number | undefined
+  /** How often a failed request is sent again. */
+  retries?: number | undefined
+}
+
+/** What every call can be given. */
+export interface CallOptions {
+  /** Ends the call; it then rejects with the reason of the signal. */
+  signal?: AbortSignal | undefined
+  /** How long one attempt may take, in milliseconds, in place of the client's own timeout. */
+  timeout?: number | undefined
+}
+
+/** What every POST can be given. */
+export interface PostOptions extends CallOptions {
+  /**
+   * The Idempotency-Key: 1 to 255 visible ASCII characters. By default each call has a new one, which its retries keep.
+   * With a key of its own, a program can also repeat a call whose outcome it does not know.
+   */
+  key?: string | undefined
+}
+
+export type Query = Record<string, string | number | boolean | undefined>
+
+export interface Call extends CallOptions {
+  method?: string
+  query?: Query
+  headers?: Record<string, string | undefined>
+  body?: string | Blob | ReadableStream<Uint8Array>
+  retries?: number
+}
+
+/** Where a page comes from, in a browser. */
+const origin = (globalThis as { location?: { origin: string } }).location?.origin
+
+/** The longest that Retry-After is waited for, in seconds: who is sent away for longer, gets the problem. */
+const longestWait = 60
+
+/** Sends requests to the API, and sends them again where that is safe and can help. */
+export class Connection {
+  readonly #url: string
+  readonly #key: () => string | undefined
+  readonly #fetch: typeof globalThis.fetch
+  readonly timeout: number
+  readonly retries: number
+
+  constructor({ url = origin, key, fetch, timeout = 30_000, retries = 4 }: ConnectionOptions) {
+    if (!url) throw new TypeError('The client needs the url of the API.')
+    this.#url = String(url).replace(/\/+$/, '')
+    this.#key = typeof key === 'function' ? key : () => key
+    this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request))
+    this.timeout = timeout
+    this.retries = retries
+  }
+
+  /** Sends a request, and reads the whole answer. */
+  json<T>(path: string, call?: Call): Promise<T> {
+    return this.#send(path, call, (response) => {
+      if (response.status === 204) return undefined as T
+      if (!isJson(response)) throw new Problem(response)
+      return response.json() as Promise<T>
+    })
+  }
+
+  /** Sends a request, and answers as soon as the answer begins: time is up no more, but the signal goes on to count. */
+  stream(path: string, call?: Call): Promise<Response> {
+    return this.#send(path, call, (response) => response)
+  }
+
+  async #send<T>(path: string, call: Call = {}, read: (response: Response) => T | Promise<T>): Promise<T> {
+    const { signal, retries = this.retries } = call
+    let uncertain = false
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#attempt(path, call, read)
+      } catch (error) {
+        if (error instanceof Problem) error.uncertain = uncertain
+        const wait = waitBefore(error, attempt)
+        if (attempt >= retries || wait === undefined) throw error
+        uncertain ||= hasUnknownOutcome(error)
+        await sleep(wait, signal)
+      }
+    }
+  }
+
+  async #attempt<T>(
+    path: string,
+    { method = 'GET', query = {}, headers = {}, body, signal, timeout = this.timeout }: Call,
+    read: (response: Response) => T | Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    const key = this.#key()
+    const sent = new Headers(defined({ accept: 'application/json', authorization: key && `Bearer ${key}`, ...headers }))
+    const parameters = new URLSearchParams(defined(query)).toString()
+    const url = `${this.#url}/api/v2${path}${parameters && `?${parameters}`}`
+    const { controller, release } = follow(signal)
+    const timer = Number.isFinite(timeout) && setTimeout(() => controller.abort(timeIsUp(timeout)), timeout)
+    try {
+      const response = await this.#fetch(url, {
+        method,
+        headers: sent,
+        signal: controller.signal,
+        ...(body !== undefined && { body, duplex: 'half' }),
+      } as RequestInit)
+      if (!response.ok) throw await problemOf(response)
+      const result = await read(response)
+      if (result !== response) release()
+      return result
+    } catch (error) {
+      release()
+      if (signal?.aborted) throw signal.reason
+      if (error instanceof Problem) throw error
+      throw lost(url, error)
+    } finally {
+      if (timer) clearTimeout(timer)
+    }
+  }
+}
+
+/** How long to wait before the request may be sent again, in milliseconds; undefined where that cannot help. */
+export function waitBefore(error: unknown, attempt: number): number | undefined {
+  const jitter = backoff(attempt)
+  if (error instanceof NetworkError) return jitter
+  if (!(error instanceof Problem)) return undefined
+  const { status, code, retryAfter = 0 } = error
+  const canPass = [408, 429, 502, 503, 504].includes(status) || code === 'idempotency-key-in-use'
+  return canPass && retryAfter <= longestWait ? retryAfter * 1000 + jitter : undefined
+}
+
+/** A random time, in milliseconds, which may be longer after each attempt: so clients do not come back all at once. */
+export const backoff = (attempt: number): number => Math.random() * Math.min(10_000, 300 * 2 ** attempt)
+
+/** Whether the request may have taken effect: a problem of the API says that nothing was changed, but for one. */
+const hasUnknownOutcome = (error: unknown) =>
+  !(error instanceof Problem) || error.code === 'outcome-unknown' || error.code === 'unexpected-answer'
+
+export function lost(url: string, cause: unknown): NetworkError {
+  const { message, cause: deeper } = cause as Error
+  const why = deeper instanceof Error ? `${message}: ${deeper.message || deeper.name}` : message
+  return new NetworkError(`No answer from ${url}: ${why}`, { cause })
+}
+
+export const timeIsUp = (timeout: number) => new DOMException(`nothing came within ${timeout} ms`, 'TimeoutError')
+
+/** A controller that is aborted with the signal, until it is released. */
+export function follow(signal: AbortSignal | undefined) {
+  const controller = new AbortController()
+  const abort = () => controller.abort(signal?.reason)
+  signal?.addEventListener('abort', abort)
+  return { controller, release: () => signal?.removeEventListener('abort', abort) }
+}
+
+/** Waits; rejects with the reason of the signal. */
+export async function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  const { controller, release } = follow(signal)
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    controller.signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+  release()
+  signal?.throwIfAborted()
+}
+
+/** The members that have a value, as text. */
+const defined = (values: Query): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  )
+
+/** A new Idempotency-Key. (crypto.randomUUID is only there where a page is served over TLS.) */
+export const newKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/** A value as the body of a call, if there is one. */
+export const jsonBody = (value: unknown, headers: NonNullable<Call['headers']>, type = 'application/json'): Call =>
+  value === undefined ? { headers } : { body: JSON.stringify(value), headers: { ...headers, 'content-type': type } }
