@@ -215,6 +215,22 @@ test('a stop while an import is applied undoes it, and says so', async () => {
   expect([await count('housing.housing'), await count('housing.imports')]).toEqual([0, 0])
 })
 
+test('a stop while the embedded database applies an import in parts says which rows are stored', async () => {
+  const { env } = await embedded()
+  const { url, signal, exit } = await serve({ env })
+  const sent = upload(url, '?on_error=skip')
+  sent.end(rows(60_000))
+  await expect.poll(remote(url).total, { timeout: 60_000 }).toBeGreaterThan(0)
+  signal('SIGTERM')
+  const { status, body } = (await sent.answered) as { status: number; body: string }
+  const { code, detail, received, created } = JSON.parse(body)
+  expect([status, code, received]).toEqual([503, 'import-incomplete', created])
+  expect(detail).toContain(`after ${created} rows, which stay applied.`)
+  expect(detail).toContain(`after the one in line ${created + 1};`)
+  expect(await exit).toBe(0)
+  expect(await remote((await serve({ env })).url).total()).toBe(created)
+})
+
 describe('a kill at any instant of an import', () => {
   const moments = process.env.FAULTS === 'long' ? Array.from({ length: 20 }, (_, i) => i * 150) : [50, 400, 900]
   test.each([

@@ -32,7 +32,7 @@ export interface Plan {
   skips: boolean
   /** Whether everything is undone in any case. */
   isDry: boolean
-  /** Aborted when the process stops, with the problem to answer: nothing is stored then. */
+  /** Aborted when the process stops, with the problem to answer: nothing more is stored then. */
   signal: AbortSignal
   /** Whether others get their turn between the chunks: each is a transaction of its own. */
   inParts: boolean
@@ -40,9 +40,19 @@ export interface Plan {
   isOffered: boolean
 }
 
+/** An import in parts failed after some of them were stored. */
+export class StoppedHalfway extends Error {
+  /** What became of the rows before. */
+  readonly report: Report
+  constructor(report: Report, cause: unknown) {
+    super('An import stopped halfway', { cause })
+    this.report = report
+  }
+}
+
 /**
  * Applies an import, and reports what it did or would have done. Rejects with a 404 if this caller has no such import, or
- * if it is being applied already.
+ * if it is being applied already; in parts also with {@link StoppedHalfway}.
  */
 export function applyImport(
   db: Database,
@@ -54,12 +64,20 @@ export function applyImport(
     if (!found) throw new Problem('not-found', 'No import of this caller has this id and waits to be applied.')
     const report = await newReport(found.columns)
     const isKept = () => !isDry && (skips || report.counts.rejected === 0)
-    if (inParts) await applyRows(db, id, report, signal)
+    if (inParts) await applyParts(db, id, report, signal)
     else await nested(db, () => applyRows(db, id, report, signal), isKept)
-    if (isKept()) await deleteImport(db, id)
+    if (isKept() && !inParts) await deleteImport(db, id)
     return report
   }
   return inParts ? apply(db) : inTransaction(db, apply)
+}
+
+async function applyParts(db: Database, id: string, report: Report, signal: AbortSignal): Promise<void> {
+  try {
+    await applyRows(db, id, report, signal)
+  } catch (error) {
+    throw report.counts.created + report.counts.updated > 0 ? new StoppedHalfway(report, error) : error
+  }
 }
 
 /**
@@ -69,9 +87,9 @@ export function applyImport(
 async function applyRows(db: Database, id: string, report: Report, signal: AbortSignal): Promise<void> {
   const types = await findTypeIds(db)
   for (let n = 0; ; n++) {
-    signal.throwIfAborted()
     const rows = await findChunk(db, id, n)
     if (!rows) return
+    signal.throwIfAborted()
     const outcomes = await inTransaction(db, async (tx) => {
       await prepare(tx)
       return apply(tx, rows, types)

@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { describe, expect, test, vi } from 'vitest'
-import { apiOver, startApi } from '../../../test/support/api.ts'
+import { apiOver, backend, startApi } from '../../../test/support/api.ts'
 import { client, expectProblem, library as house } from '../../../test/support/http.ts'
 
 const { app, db, database } = await startApi()
@@ -357,6 +357,66 @@ describe('errors', () => {
       `${header},line,field,code,detail\n`,
     )
   })
+})
+
+describe('an import that fails after some of its rows', () => {
+  const failing = [
+    ['the disk is full', '53100', 503, 'storage-full', 'The database has no room left'],
+    ['the database takes too long', '57014', 504, 'timeout', 'The database took too long'],
+    ['the storage is damaged', 'XX001', 503, 'storage-damaged', 'The storage of the database is damaged'],
+    ['the program is wrong', '34000', 500, 'internal-error', 'Something went wrong on our side'],
+  ] as const
+  const fileOf = (lines: string[]) => `${[header, ...lines].join('\n')}\n`
+  const rows = Array.from({ length: 3500 }, (_, i) =>
+    row.replace('735', `${i}`).replace('COP', i === 1500 ? 'XYZ' : 'COP'),
+  )
+
+  /** Has the database fail with this SQLSTATE where the house 2500 is stored. */
+  const failWith = (code: string) =>
+    sql
+      .raw(`
+        create or replace function housing.fail() returns trigger language plpgsql as
+          $$ begin raise exception using errcode = '${code}'; end $$;
+        create trigger fail before insert on housing.housing
+          for each row when (new.address = '2500') execute function housing.fail()`)
+      .execute(db)
+  const recover = () => sql`drop function housing.fail cascade`.execute(db)
+
+  test('at the first of them is answered as any other failure', async () => {
+    await failWith('53100')
+    const answer = await importing(fileOf(['2500,x,Victoria,V8W 3H2,COP', ...rows]), '?on_error=skip').finally(recover)
+    expectProblem(answer, 503, 'storage-full')
+    expect(await list()).toEqual([])
+  })
+
+  test.each(failing)(
+    'because %s, says what is stored and where to go on',
+    async (_why, sqlstate, status, code, title) => {
+      await failWith(sqlstate)
+      const answer = await importing(fileOf(rows), '?on_error=skip').finally(recover)
+      const problem = answer.json()
+      const stored = (await api.get(`${housing}?count=exact&limit=1`)).json().total
+      expect(await staged()).toBe(0)
+      if (backend === 'server') {
+        expect([answer.statusCode, problem.code, stored]).toEqual([status, code, 0])
+        return
+      }
+      expect(problem).toMatchObject({
+        ...{ status: 503, code: 'import-incomplete' },
+        ...{ received: 2000, created: stored, updated: 0, unchanged: 0, rejected: 1 },
+        errors: [{ line: 1502, field: 'housing_type' }],
+        detail: expect.stringMatching(new RegExp(`^${title}, so .* after 2000 rows, which stay applied\\.`)),
+      })
+      expect((await api.get('/problems/import-incomplete')).statusCode).toBe(200)
+      const line = Number(/after the one in line (\d+)/.exec(problem.detail)?.[1])
+      const rest = fileOf(rows.slice(line - 1)) // line 1 is the header
+      expect((await report(rest, '?on_error=skip')).counts).toEqual({ received: 1500, created: 1500 })
+      const { rows: houses } = await sql<{ address: string }>`select address from housing.housing order by id`.execute(
+        db,
+      )
+      expect(houses.map(({ address }) => Number(address))).toEqual(rows.map((_, i) => i).filter((i) => i !== 1500))
+    },
+  )
 })
 
 test('rejected rows of NDJSON and of an array come as they were sent, and can be corrected and sent again', async () => {

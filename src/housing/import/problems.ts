@@ -12,6 +12,11 @@ export const importKinds = kindsOf({
     'Rows were rejected',
     'Some rows are wrong, and with `on_error=abort` an import stores all rows or none: nothing was stored. `errors` lists the first 1,000 faults, each with its line; `rejected` counts all rows that have some. With `Accept: text/csv` or `application/x-ndjson` the answer is the rejected rows themselves.',
   ],
+  'import-incomplete': [
+    503,
+    'The import stopped halfway',
+    'On the embedded database, an import with `on_error=skip` stores a thousand rows at a time, and it failed after some of them. They stay: `received` counts the rows so far, `created` and `updated` what they did, and `errors` lists what was wrong with them. `detail` says why it stopped, and after which line to go on. Where it says that an outcome is unknown, the thousand rows after that line may be stored too.',
+  ],
 })
 
 /** Where a file cannot be read: lines and columns count from 1, columns in characters. */

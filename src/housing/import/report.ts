@@ -20,6 +20,8 @@ export class Report {
   readonly counts = { received: 0, created: 0, updated: 0, unchanged: 0, rejected: 0 }
   /** The first faults. */
   readonly errors: ImportReport['errors'] = []
+  /** Where the last row begins. */
+  lastLine = 0
   readonly rejected: RejectedRows | undefined
   readonly #onProgress: (rows: number) => void
 
@@ -35,6 +37,7 @@ export class Report {
       else this.#reject(rows[i] as Row, outcome)
     }
     await this.rejected?.flush()
+    this.lastLine = rows.at(-1)?.line ?? this.lastLine
     const before = this.counts.received
     this.counts.received += rows.length
     const round = Math.floor(this.counts.received / progress) * progress

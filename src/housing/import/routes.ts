@@ -7,13 +7,13 @@ import {
   keyedFailures,
   readIdempotencyKey,
 } from '../../contract/idempotency-key.ts'
-import { Problem } from '../../contract/problems.ts'
+import { asProblem, Problem } from '../../contract/problems.ts'
 import { actingAs } from '../../database/actor.ts'
 import type { OpenDatabase } from '../../database/database.ts'
 import { preferred } from '../../http/representation.ts'
 import { goneAway, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
-import { applyImport, type Plan } from './apply.ts'
+import { applyImport, type Plan, StoppedHalfway } from './apply.ts'
 import { importKinds } from './problems.ts'
 import { deleteExpired, deleteImport } from './queries.ts'
 import { type Format, RejectedRows, Report } from './report.ts'
@@ -162,7 +162,11 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
 
   const answerWithReport = (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
     answerOnce(bulk, request, reply, async (db) => {
-      const report = await applyImport(db, plan, async () => new Report({ onProgress: progressOf(request) }))
+      const report = await applyImport(db, plan, async () => new Report({ onProgress: progressOf(request) })).catch(
+        (error) => {
+          throw error instanceof StoppedHalfway ? incomplete(error.report, asProblem(error.cause, request)) : error
+        },
+      )
       const { counts, errors } = report
       if (isUndone(report, plan)) throw rejection(report)
       plan.isOffered ||= plan.isDry
@@ -223,6 +227,16 @@ function rejection({ counts, errors }: Report): Problem {
     importKinds['rows-rejected'],
     `${rejected} of ${received} rows are wrong, so nothing was stored.${where}`,
     { errors, members: undone(counts) },
+  )
+}
+
+/** The rows so far are stored, and `why` ended the import. */
+function incomplete({ counts, errors, lastLine }: Report, { kind, extra }: Problem): Problem {
+  const goOn = `To go on, import the rows after the one in line ${lastLine}; CSV needs its header again.`
+  return new Problem(
+    importKinds['import-incomplete'],
+    `${kind.title}, so the import stopped after ${counts.received} rows, which stay applied. ${goOn}`,
+    { ...extra, errors, members: counts },
   )
 }
 
