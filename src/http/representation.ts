@@ -51,7 +51,7 @@ export function preferred<Name extends string>(
   for (const name of names) if (types[name] === type) return name
   throw new Problem(
     'not-acceptable',
-    `This path only sends ${offered.join(' and ')}, which the header Accept excludes. Add one, or omit the header.`,
+    `The answer can only be ${offered.join(' or ')}, which the header Accept excludes. Add one, or omit the header.`,
   )
 }
 

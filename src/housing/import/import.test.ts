@@ -461,6 +461,44 @@ test('rejected rows of NDJSON and of an array come as they were sent, and can be
   ])
 })
 
+describe('rejected rows of NDJSON and of an array', () => {
+  const rows = [{ ...house, city: null }, { id: 7, version: 'x' }, { address: 1 }]
+  const uploads = [
+    ['NDJSON', rows.map((row) => `${JSON.stringify(row)}\n`).join(''), ndjson],
+    ['an array', JSON.stringify(rows), json],
+  ] as const
+
+  test.each(uploads)('(%s) do not come as CSV, which would change them', async (_, file, headers) => {
+    for (const accept of ['text/csv', 'text/*', 'text/csv, application/json;q=0'])
+      for (const query of ['', '?on_error=skip', '?dry_run=true']) {
+        expectProblem(await importing(file, query, { ...headers, accept }), 406, 'not-acceptable')
+        expect([await list(), await staged()]).toEqual([[], 0])
+      }
+    const accept = 'text/csv, application/x-ndjson;q=0.5'
+    const answer = await importing(file, '?on_error=skip', { ...headers, accept })
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'application/x-ndjson'])
+  })
+
+  test.each(uploads)('(%s) do not come as CSV after a dry run either', async (_, file, headers) => {
+    const { counts } = await report(file, '?dry_run=true', headers)
+    const path = `${housing}/imports/${(counts as { import_id: string }).import_id}/apply?on_error=skip`
+    expectProblem(await api.send('POST', path, undefined, { accept: 'text/csv' }), 406, 'not-acceptable')
+    const { statusCode, body } = await api.send('POST', path, undefined, { accept: 'application/x-ndjson' })
+    expect(statusCode).toBe(200)
+    const rejected = body.trimEnd().split('\n')
+    expect(rejected.map((line) => JSON.parse(line))).toMatchObject(rows)
+  })
+
+  test('are what rows of CSV can come as, too: sent again, they are rejected for the same', async () => {
+    const file = `id,version,city,housing_type\n7,,,SFD\n,3,=1,XYZ\nx,y,"a,b",\n`
+    const first = await importing(file, '?on_error=skip', { accept: 'application/x-ndjson' })
+    const again = await importing(first.body, '?on_error=skip', { ...ndjson, accept: 'application/x-ndjson' })
+    const withoutLines = ({ body }: { body: string }) => body.replaceAll(/"line":\d/g, '')
+    expect(withoutLines(again)).toBe(withoutLines(first))
+    expect(again.body).not.toBe('')
+  })
+})
+
 describe('a dry run', () => {
   test('stores nothing, reports what would be, and can be applied once', async () => {
     await api.post(housing, house)

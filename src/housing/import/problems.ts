@@ -10,7 +10,7 @@ export const importKinds = kindsOf({
   'rows-rejected': [
     422,
     'Rows were rejected',
-    'Some rows are wrong, and with `on_error=abort` an import stores all rows or none: nothing was stored. `errors` lists the first 1,000 faults, each with its line; `rejected` counts all rows that have some. With `Accept: text/csv` or `application/x-ndjson` the answer is the rejected rows themselves.',
+    'Some rows are wrong, and with `on_error=abort` an import stores all rows or none: nothing was stored. `errors` lists the first 1,000 faults, each with its line; `rejected` counts all rows that have some. With `Accept: application/x-ndjson`, or `text/csv` if the file is CSV, the answer is the rejected rows themselves.',
   ],
   'import-incomplete': [
     503,

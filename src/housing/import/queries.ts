@@ -50,6 +50,17 @@ export async function findChunk(db: Database, id: string, n: number): Promise<Ro
   return chunk && JSON.parse(chunk.rows)
 }
 
+/** Whether the rows of an import of this caller are those of JSON, without columns. */
+export async function isOfJson(db: Database, id: string, caller: string): Promise<boolean> {
+  const found = await db
+    .selectFrom('housing.imports')
+    .select('columns')
+    .where('id', '=', id)
+    .where('caller', '=', caller)
+    .executeTakeFirst()
+  return found?.columns.length === 0
+}
+
 /** Locks an import of this caller until the transaction ends. Undefined if there is none, or it is locked already. */
 export const lockImport = (tx: Database, id: string, caller: string) =>
   tx

@@ -15,7 +15,7 @@ import { goneAway, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan, StoppedHalfway } from './apply.ts'
 import { importKinds } from './problems.ts'
-import { deleteExpired, deleteImport } from './queries.ts'
+import { deleteExpired, deleteImport, isOfJson } from './queries.ts'
 import { type Format, RejectedRows, Report } from './report.ts'
 import {
   ApplyQuery,
@@ -28,7 +28,7 @@ import {
   ImportRows,
   maxItems,
 } from './schemas.ts'
-import { sourceOf } from './source.ts'
+import { sourceOf, typeOf } from './source.ts'
 import { stage } from './stage.ts'
 
 export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
@@ -39,8 +39,9 @@ const maxImports = 2
 /** In milliseconds. */
 const hour = 3_600_000
 
-/** What a report is sent as. */
-const reports = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
+/** What a report is sent as; that on a file of CSV also as CSV, which has no null, no numbers and no missing members. */
+const reports = { json: 'application/json', ndjson: 'application/x-ndjson' } as const
+const reportsOnCsv = { ...reports, csv: 'text/csv' } as const
 
 /** What can be imported. */
 const content = Object.fromEntries(
@@ -69,7 +70,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
   const failures = (reasons: Record<number, string>) => {
     const { 422: rejected, ...others } = keyedFailures({
-      406: 'The client accepts none of JSON, CSV and NDJSON.',
+      406: 'The client accepts neither JSON nor NDJSON, nor CSV if the file is CSV.',
       422: 'Rows are rejected, or the Idempotency-Key belongs to another request.',
       ...reasons,
     })
@@ -90,7 +91,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         description: [
           'A file of any length in UTF-8: CSV with a header (`,`, `;` or tab between the cells, the columns in any order), or one JSON object in each line (NDJSON), also with `Content-Encoding: gzip`; or an array of at most 4 MiB.',
           'A row without `id` is a new house. A row with `id` changes that house, where `version` is given only if the house is in that version. Members that a row does not have, or that are as they are stored, stay as they are; all others must be valid as for POST and PATCH.',
-          'So an export can be edited and imported again. With `Accept: text/csv`, or `application/x-ndjson` if the file is not CSV, the answer is the rejected rows, with their faults: correct and import them.',
+          'So an export can be edited and imported again. With `Accept: application/x-ndjson`, or `text/csv` if the file is CSV, the answer is the rejected rows, with their faults: correct and import them.',
         ].join(' '),
         querystring: ImportQuery,
         headers: IdempotencyKey,
@@ -104,7 +105,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
     async (request, reply) => {
       const { on_error, dry_run } = request.query
       const [skips, isDry] = [on_error === 'skip', dry_run === 'true']
-      const format = formatOf(request, reply)
+      const format = formatOf(request, reply, typeOf(request) !== 'csv')
       const caller = request.caller?.name ?? ''
       const { signal, end } = begin(request.caller)
       let plan: Plan | undefined
@@ -136,12 +137,13 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       },
     }),
     async (request, reply) => {
-      const { params, query, caller } = request
-      const format = formatOf(request, reply)
-      const { signal, end } = begin(caller)
+      const { params, query } = request
+      const caller = request.caller?.name ?? ''
+      const format = formatOf(request, reply, await isOfJson(db, params.id, caller))
+      const { signal, end } = begin(request.caller)
       const plan = {
         ...params,
-        caller: caller?.name ?? '',
+        caller,
         skips: query.on_error === 'skip',
         isDry: false,
         inParts: false,
@@ -157,7 +159,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   )
 
   /** Applies what is staged, and answers with a report, or with the rejected rows. */
-  const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reports) =>
+  const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reportsOnCsv) =>
     format === 'json' ? answerWithReport(request, reply, plan) : answerWithRows(request, reply, plan, format)
 
   const answerWithReport = (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
@@ -192,7 +194,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       return reply
         .code(isRejected ? 422 : 200)
         .header('import-report', dictionary(isRejected ? undone(report.counts) : report.counts, plan))
-        .type(format === 'csv' ? 'text/csv; charset=utf-8' : reports[format])
+        .type(format === 'csv' ? 'text/csv; charset=utf-8' : reportsOnCsv[format])
         .send(file) as never
     } catch (error) {
       await rejected.close()
@@ -241,8 +243,8 @@ function incomplete({ counts, errors, lastLine }: Report, { kind, extra }: Probl
 }
 
 /** What the report is to be. Throws if an answer with a key, which is stored, would be a file. */
-function formatOf(request: FastifyRequest, reply: FastifyReply): keyof typeof reports {
-  const format = preferred(request, reply, reports)
+function formatOf(request: FastifyRequest, reply: FastifyReply, isOnJson: boolean): keyof typeof reportsOnCsv {
+  const format = isOnJson ? preferred(request, reply, reports) : preferred(request, reply, reportsOnCsv)
   if (format !== 'json' && readIdempotencyKey(request.headers) !== undefined)
     throw new Problem(
       'malformed-request',

@@ -6,19 +6,27 @@ import { receive } from '../../http/transfers.ts'
 import { gunzipped } from './gzip.ts'
 import type { Source } from './stage.ts'
 
+/** What a request imports, by its `Content-Type`. */
+export function typeOf({ headers }: FastifyRequest): Source['type'] {
+  const type = headers['content-type'] ?? ''
+  if (/^application\/json\b/i.test(type)) return 'json'
+  return /ndjson/i.test(type) ? 'ndjson' : 'csv'
+}
+
 /** The file of a request while it arrives, or the array in its body. */
 export function sourceOf(request: FastifyRequest, signal: AbortSignal): Source {
   const { body, headers } = request
-  const type = headers['content-type'] ?? ''
-  if (/^application\/json\b/i.test(type)) {
+  const type = typeOf(request)
+  if (type === 'json') {
     if (!Array.isArray(body)) throw notAnArray()
-    return { type: 'json', items: body }
+    return { type, items: body }
   }
   const encoding = /^(?:(identity)|(?:x-)?gzip)?$/i.exec(headers['content-encoding'] ?? '')
-  if (!encoding || !/^(utf-?8|us-ascii)$/i.test(charsetOf(type))) throw unsupportedMediaType(request)
+  if (!encoding || !/^(utf-?8|us-ascii)$/i.test(charsetOf(headers['content-type'] ?? '')))
+    throw unsupportedMediaType(request)
   const isPlain = encoding[0] === '' || encoding[1] !== undefined
   const bytes = hashed(request, receive(request, signal))
-  return { type: /ndjson/i.test(type) ? 'ndjson' : 'csv', bytes: isPlain ? bytes : gunzipped(bytes) }
+  return { type, bytes: isPlain ? bytes : gunzipped(bytes) }
 }
 
 /** The same bytes. Once all have arrived, their hash stands for the body of the request. */

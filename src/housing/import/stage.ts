@@ -3,7 +3,7 @@ import { csvRows } from './csv.ts'
 import { ndjsonRows } from './ndjson.ts'
 import { invalidFile } from './problems.ts'
 import { beginImport, deleteImport, stageChunk } from './queries.ts'
-import { checked, columns, membersOf, type Row } from './rows.ts'
+import { checked, membersOf, type Row } from './rows.ts'
 import { utf8 } from './text.ts'
 
 /** The most rows of a chunk, and about the most characters. */
@@ -34,6 +34,7 @@ export async function stage(db: Database, source: Source, caller: string): Promi
 }
 
 interface Chunk {
+  /** Of CSV. Rows of JSON have members of their own, and no columns. */
   columns: string[]
   /** Rows, as a JSON array. */
   rows: string
@@ -60,9 +61,9 @@ async function* chunksOf(source: Source): AsyncGenerator<Chunk> {
 /** The rows, and the columns that a report on them repeats. */
 async function* rowsOf(source: Source): AsyncGenerator<{ columns: string[]; row: Row }> {
   if (source.type === 'json')
-    for (const [i, item] of source.items.entries()) yield { columns, row: checked(i + 1, item) }
+    for (const [i, item] of source.items.entries()) yield { columns: [], row: checked(i + 1, item) }
   else if (source.type === 'ndjson')
-    for await (const { line, value } of ndjsonRows(utf8(source.bytes))) yield { columns, row: checked(line, value) }
+    for await (const { line, value } of ndjsonRows(utf8(source.bytes))) yield { columns: [], row: checked(line, value) }
   else
     for await (const { line, columns, cells } of csvRows(utf8(source.bytes)))
       yield { columns, row: checked(line, membersOf(cells)) }
