@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
+import { settingsHelp, settingsHint } from './commands/settings-help.ts'
 import { UsageError } from './commands/usage-error.ts'
 import { type Config, ConfigError, readConfig } from './config/config.ts'
 import { version } from './version.ts'
@@ -17,8 +18,14 @@ function readSettings(): Config {
 }
 
 const program = new Command('sample-api')
-  .description('A registry of homes over HTTP and Postgres. Its settings are environment variables: see the README.')
+  .description('A registry of homes over HTTP and Postgres.')
   .version(version)
+  .configureOutput({
+    // A secret that was given as an option is not repeated.
+    outputError: (text, write) =>
+      write(text.replace(/(--[\w-]+)=[^']*/, '$1') + settingsHint(text, process.argv.slice(2))),
+  })
+program.addHelpText('after', () => `\n${settingsHelp(program.createHelp())}`)
 
 program
   .command('serve')
@@ -100,8 +107,11 @@ program
 
 program
   .command('settings')
-  .description('check the settings, and exit')
-  .action(() => void readWarning())
+  .description('check the settings, and print what is in effect, without secrets')
+  .option('--json', 'as JSON, for programs')
+  .action(async (options) =>
+    (await import('./commands/settings.ts')).printSettings(readWarning(), process.env, options),
+  )
 
 program
   .command('health')
