@@ -2,6 +2,7 @@
 // take a third of the start-up time. Types are checked elsewhere (npm run check).
 import { readFileSync, rmSync } from 'node:fs'
 import { buildSync } from 'esbuild'
+import { buildPage } from './page.mjs'
 
 const inside = ['jose', 'kysely', 'typebox']
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -18,3 +19,4 @@ buildSync({
   logLevel: 'warning',
   external: Object.keys(dependencies).filter((name) => !inside.includes(name)),
 })
+buildPage()

@@ -11,6 +11,7 @@ import { validateStrictly } from './http/strict.ts'
 import { serveDocs } from './pages/docs.ts'
 import { greeting } from './pages/greeting.ts'
 import { health } from './pages/health.ts'
+import { pageFiles } from './pages/page.ts'
 import { problemPages } from './pages/problem-pages.ts'
 import type { Readiness } from './pages/readiness.ts'
 import { addVersion1 } from './v1/version1.ts'
@@ -42,6 +43,7 @@ export async function createServer({ database, access, readiness, version, ...op
   await app.register(version2, { prefix: '/api/v2', database, types, feed })
   await addVersion1(app, { db, types })
   await app.register(greeting)
+  await app.register(pageFiles)
   await app.ready()
   return app
 }

@@ -1,42 +1,27 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { delimiter, join } from 'node:path'
 import pg from 'pg'
-import { chromium, type Page } from 'playwright-core'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { makeApiKey } from '../src/access/api-key.ts'
 import { insertKey } from '../src/access/queries.ts'
 import { createLog } from '../src/log.ts'
 import { apiOver, startApi } from './support/api.ts'
+import { openPage, skipWithoutChromium } from './support/chromium.ts'
 import { remote } from './support/http.ts'
 import { freePort, startPostgres } from './support/postgres.ts'
 import { serve } from './support/program.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
-const names = ['chromium', 'chromium-browser', 'google-chrome']
-const folders = (process.env.PATH ?? '').split(delimiter)
-const executablePath = names.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync)
-const isRequired = process.env.CI === 'true'
-beforeEach(({ skip }) => skip(!executablePath && !isRequired, 'Chromium is needed: put chromium on the PATH'))
+beforeEach(skipWithoutChromium)
 
 const warnings: string[] = []
 const log = Object.assign(createLog('silent'), { warn: (line: string) => warnings.push(line) })
 const { app, db, database } = await startApi({ log })
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 
-/** A page of a new browser. */
-async function open(): Promise<Page> {
-  if (!executablePath) throw new Error('CI=true demands this test, and there is no chromium on the PATH')
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking']
-  const browser = await chromium.launch({ executablePath, args })
-  onTestFinished(() => browser.close())
-  return browser.newPage()
-}
-
 test('the page at /docs shows both versions and tries them out as it is filled in, without requests to other hosts', async () => {
-  const page = await open()
+  const page = await openPage()
   const complaints: string[] = []
   const requested: string[] = []
   // violations of the content security policy are console errors too
@@ -79,7 +64,7 @@ test('the page at /docs sends an API key that is entered there', async () => {
   onTestFinished(() => guarded.close())
   const { key, ...stored } = makeApiKey()
   await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read'], lifetime: 3600 })
-  const page = await open()
+  const page = await openPage()
   await page.goto(`${await guarded.listen({ port: 0, host: '127.0.0.1' })}/docs`)
   const list = page.locator('.opblock-get', { has: page.locator('[data-path="/api/v2/housing-types"]') })
   await list.locator('.opblock-summary').first().click()
@@ -102,7 +87,7 @@ test('a page of another site can neither change anything, whatever it sends, nor
   const other = createServer((_request, response) => response.end('<!doctype html><title>Other</title>'))
   onTestFinished(() => void other.close())
   await once(other.listen(0, '127.0.0.1'), 'listening')
-  const page = await open()
+  const page = await openPage()
   const origin = `http://localhost:${(other.address() as { port: number }).port}`
   await page.goto(origin)
   await page.evaluate(async (url) => {
@@ -144,7 +129,7 @@ test('EventSource gets every change once, over restarts and an outage of the dat
     await client.end()
   }
 
-  const page = await open()
+  const page = await openPage()
   await page.goto(site)
   const feed = await page.evaluateHandle((url) => {
     const source = new EventSource(url)

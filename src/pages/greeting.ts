@@ -1,24 +1,30 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { plainJson } from '../http/representation.ts'
+import { plainJson, preferred } from '../http/representation.ts'
+import { pageSender } from './page.ts'
 
-/** `GET /`, as the Python version answers it. */
+const types = { json: 'application/json', html: 'text/html' }
+
+/** `GET /`, as the Python version answers it; for clients that prefer HTML, which are browsers, it is the page. */
 export const greeting: FastifyPluginAsync = async (app) => {
+  const sendPage = pageSender()
   app.get(
     '/',
     {
-      config: { public: true },
+      config: { public: true, negotiates: true },
       onSend: plainJson,
       schema: {
         operationId: 'root__get',
         summary: 'Root',
-        description: 'The name of the service, as version 1 greets. `/livez` and `/readyz` say how it is.',
+        description:
+          'The name of the service, as version 1 greets; or, for a browser, a page to look at the registry and to edit it. `/livez` and `/readyz` say how the service is.',
         response: {
           200: Type.Object({ message: Type.String({ examples: ['Sample API'] }) }),
           500: Type.Object({ detail: Type.String() }, { description: 'The server failed. The error is logged.' }),
         },
       },
     },
-    async () => ({ message: 'Sample API' }),
+    async (request, reply) =>
+      preferred(request, reply, types) === 'html' ? sendPage(reply) : { message: 'Sample API' },
   )
 }

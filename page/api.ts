@@ -1,0 +1,81 @@
+import { type Housing, type HousingInput, Problem, SampleApi } from '@sample-api/client'
+import { useCallback, useEffect, useState } from 'preact/hooks'
+
+/** Where an API key is kept: in this tab, until it is closed. */
+const keyName = 'api-key'
+export const signedIn = () => sessionStorage.getItem(keyName) !== null
+export function signIn(key: string): void {
+  sessionStorage.setItem(keyName, key)
+  location.reload()
+}
+export function signOut(): void {
+  sessionStorage.removeItem(keyName)
+  location.reload()
+}
+
+export const api = new SampleApi({
+  url: new URL('.', location.href).href,
+  key: () => sessionStorage.getItem(keyName) ?? undefined,
+  retries: 2,
+})
+
+/** The members of a house that a person can set, by their labels. */
+export const labels: Record<keyof HousingInput, string> = {
+  address: 'House number or name',
+  street: 'Street',
+  city: 'City',
+  postal_code: 'Postal code',
+  housing_type: 'Type',
+}
+export const members = Object.keys(labels) as (keyof HousingInput)[]
+
+export const inputOf = (house: HousingInput): HousingInput => ({
+  address: house.address,
+  street: house.street,
+  city: house.city,
+  postal_code: house.postal_code,
+  housing_type: house.housing_type,
+})
+
+export const nameOf = ({ address, street }: Pick<Housing, 'address' | 'street'>) => `${address} ${street}`
+
+/** What went wrong, in a sentence for a person. */
+export const sentence = (error: unknown): string => {
+  if (error instanceof Problem) return error.detail
+  if (!navigator.onLine) return 'There is no network. Nothing was changed; what you typed is kept.'
+  return `The API did not answer: ${error instanceof Error ? error.message : error}`
+}
+
+export const hasCode = (error: unknown, ...codes: string[]): error is Problem =>
+  error instanceof Problem && codes.includes(error.code)
+
+/** Whether the API asks for a key, or for another one. */
+export const needsKey = (error: unknown) => error instanceof Problem && error.status === 401
+
+/** What `load` gave last, and why it failed last. */
+export interface Loaded<Data> {
+  data: Data | undefined
+  error: unknown
+  again: () => void
+}
+
+/** Loads when `key` changes, when asked again, and when the network is back. What was there stays until then. */
+export function useLoaded<Data>(load: (signal: AbortSignal) => Promise<Data>, key: string): Loaded<Data> {
+  const [state, set] = useState<{ key?: string; data?: Data; error?: unknown }>({})
+  const [turn, next] = useState(0)
+  const again = useCallback(() => next((turn) => turn + 1), [])
+  useEffect(() => {
+    const leaving = new AbortController()
+    load(leaving.signal).then(
+      (data) => leaving.signal.aborted || set({ key, data }),
+      (error) => leaving.signal.aborted || set((state) => ({ ...(state.key === key && state), error })),
+    )
+    return () => leaving.abort()
+  }, [key, turn])
+  useEffect(() => {
+    if (!state.error) return
+    addEventListener('online', again)
+    return () => removeEventListener('online', again)
+  }, [state.error])
+  return { data: state.data, error: state.error, again }
+}

@@ -1,0 +1,237 @@
+import { type Housing, type HousingInput, type HousingType, Problem } from '@sample-api/client'
+import { useEffect, useState } from 'preact/hooks'
+import { api, hasCode, inputOf, labels, members, nameOf, sentence, useLoaded } from './api.ts'
+import { Conflict } from './conflict.tsx'
+import { History } from './history.tsx'
+import { changed } from './live.ts'
+import { Failure, Panel } from './parts.tsx'
+import { useSignal } from './signal.ts'
+import { go, type Place, to } from './url.ts'
+import { add, change, remove } from './writes.ts'
+
+const closed = { house: '', tab: '' }
+
+/** The house that is open: what it is, or its history. */
+export function House({ place, types }: { place: Place; types: HousingType[] }) {
+  const id = Number(place.house)
+  const { data: house, error, again } = useLoaded((signal) => api.housing.get(id, { signal }), place.house ?? '')
+  useSignal(changed, (change) => change.id === id && again())
+  const isHistory = place.tab === 'history'
+  const isGone = hasCode(error, 'not-found')
+  const tab = (name: string, label: string) => (
+    <a href={to({ tab: name })} aria-current={(place.tab ?? '') === name ? 'page' : undefined}>
+      {label}
+    </a>
+  )
+  return (
+    <Panel
+      title={house ? nameOf(house) : `House ${place.house}`}
+      close={to(closed)}
+      opener={`[data-row='${place.house}']`}
+    >
+      <nav class="tabs" aria-label="House">
+        {tab('', 'House')}
+        {tab('history', 'History')}
+      </nav>
+      {isHistory && (house || isGone) ? (
+        <History id={id} current={isGone ? undefined : house} />
+      ) : isGone ? (
+        <p class="empty">
+          There is no house with the number {place.house}. If there was one, its{' '}
+          <a href={to({ tab: 'history' })}>history</a> can bring it back.
+        </p>
+      ) : error && !house ? (
+        <Failure error={error} again={again} />
+      ) : (
+        house && <Edit key={house.id} house={house} types={types} />
+      )}
+    </Panel>
+  )
+}
+
+/** A new house. */
+export function NewHouse({ types }: { types: HousingType[] }) {
+  const [draft, setDraft] = useDraft('new')
+  const [error, setError] = useState<unknown>()
+  const empty: HousingInput = { address: '', street: '', city: '', postal_code: '', housing_type: types[0]?.code ?? '' }
+  const save = async () => {
+    try {
+      const house = await add({ ...empty, ...draft })
+      setDraft(undefined)
+      go(to({ house: `${house.id}` }))
+    } catch (error) {
+      setError(error)
+    }
+  }
+  return (
+    <Panel title="Add a house" close={to(closed)}>
+      <Form values={{ ...empty, ...draft }} types={types} error={error} edit={setDraft} save={save} verb="Add">
+        <a class="button" href={to(closed)}>
+          Later
+        </a>
+      </Form>
+    </Panel>
+  )
+}
+
+function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
+  const [draft, setDraft] = useDraft(`${house.id}`)
+  const [error, setError] = useState<unknown>()
+  const [theirs, setTheirs] = useState<Housing>()
+  // The version on which the draft was begun: the house itself may have been changed meanwhile.
+  const base = draft?.base ?? house
+  const changes = changesOf(base, draft)
+
+  const save = async (of: Housing, changes: Partial<HousingInput>) => {
+    setError(undefined)
+    try {
+      await change(of, changes)
+      discard()
+    } catch (error) {
+      if (hasCode(error, 'precondition-failed')) setTheirs(await api.housing.get(house.id).catch(() => undefined))
+      else setError(error)
+    }
+  }
+  const removeIt = async () => {
+    try {
+      await remove(house)
+      discard()
+      go(to(closed))
+    } catch (error) {
+      setError(error)
+    }
+  }
+  const discard = () => {
+    setDraft(undefined)
+    setTheirs(undefined)
+    setError(undefined)
+  }
+
+  if (theirs)
+    return (
+      <Conflict base={base} theirs={theirs} mine={{ ...inputOf(base), ...changes }} save={save} discard={discard} />
+    )
+  return (
+    <Form
+      values={{ ...inputOf(base), ...changes }}
+      types={types}
+      error={error}
+      edit={(values) => setDraft({ ...values, base })}
+      save={() => save(base, changes)}
+      verb="Save"
+      isUnchanged={Object.keys(changes).length === 0}
+    >
+      {draft ? (
+        <button type="button" onClick={discard}>
+          Discard
+        </button>
+      ) : (
+        <button type="button" class="danger" onClick={removeIt}>
+          Delete
+        </button>
+      )}
+    </Form>
+  )
+}
+
+/** What is typed and not saved yet, and the version on which it was begun. It outlives a reload. */
+type Draft = Partial<HousingInput> & { base?: Housing }
+
+function useDraft(of: string) {
+  const name = `draft-${of}`
+  const [draft, set] = useState<Draft | undefined>(
+    () => JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? undefined,
+  )
+  const keep = (draft: Draft | undefined) => {
+    if (draft) sessionStorage.setItem(name, JSON.stringify(draft))
+    else sessionStorage.removeItem(name)
+    set(draft)
+  }
+  return [draft, keep] as const
+}
+
+/** The members in which the draft differs. */
+export function changesOf(base: HousingInput, draft: Partial<HousingInput> = {}): Partial<HousingInput> {
+  const changed = members.filter((member) => draft[member] !== undefined && draft[member] !== base[member])
+  return Object.fromEntries(changed.map((member) => [member, draft[member]]))
+}
+
+interface FormProps {
+  values: HousingInput
+  types: HousingType[]
+  error: unknown
+  edit: (values: HousingInput) => void
+  save: () => Promise<void>
+  verb: string
+  isUnchanged?: boolean
+  children: preact.ComponentChildren
+}
+
+/** The members of a house, each with what is wrong with it below. */
+function Form({ values, types, error, edit, save, verb, isUnchanged = false, children }: FormProps) {
+  const [isBusy, setBusy] = useState(false)
+  const faults = error instanceof Problem ? (error.errors ?? []) : []
+  const faultOf = (member: string) => faults.find(({ pointer }) => pointer === `/${member}`)?.detail
+  const first = members.find(faultOf)
+  useEffect(() => {
+    if (first) document.getElementById(first)?.focus()
+  }, [error])
+  return (
+    <form
+      noValidate
+      onSubmit={async (event) => {
+        event.preventDefault()
+        setBusy(true)
+        await save()
+        setBusy(false)
+      }}
+    >
+      {members.map((member) => {
+        const fault = faultOf(member)
+        const props = {
+          id: member,
+          name: member,
+          value: values[member],
+          'aria-invalid': fault !== undefined,
+          'aria-describedby': fault && `${member}-fault`,
+          onInput: (event: { currentTarget: { value: string } }) =>
+            edit({ ...values, [member]: event.currentTarget.value }),
+        }
+        return (
+          <div key={member}>
+            <label for={member}>{labels[member]}</label>
+            {member === 'housing_type' ? (
+              <select {...props}>
+                {types.map(({ code, description }) => (
+                  <option key={code} value={code}>
+                    {description} ({code})
+                  </option>
+                ))}
+                {!types.some(({ code }) => code === values[member]) && <option>{values[member]}</option>}
+              </select>
+            ) : (
+              <input autoComplete="off" {...props} />
+            )}
+            {fault && (
+              <span class="fault" id={`${member}-fault`}>
+                {/^[a-z]/.test(fault) ? `${labels[member]} ${fault}` : fault}
+              </span>
+            )}
+          </div>
+        )
+      })}
+      {error !== undefined && !first && <Failure error={error} />}
+      {first && (
+        <p role="alert" class="hidden">
+          {sentence(error)}
+        </p>
+      )}
+      <p class="actions">
+        <button type="submit" class="primary" disabled={isBusy || isUnchanged}>
+          {isBusy ? 'Saving …' : verb}
+        </button>
+        {children}
+      </p>
+    </form>
+  )
+}

@@ -1,0 +1,29 @@
+import { signedIn, signIn } from './api.ts'
+
+/** Asks for an API key. It is kept in this tab until it is closed, and is sent in the header of each request only. */
+export function SignIn({ problem }: { problem: string }) {
+  return (
+    <form
+      class="welcome"
+      aria-label="Sign in"
+      onSubmit={(event) => {
+        event.preventDefault()
+        signIn(String(new FormData(event.currentTarget).get('key')).trim())
+      }}
+    >
+      <h2>Sign in</h2>
+      <p>
+        This registry asks for an API key, which its operator makes with the command <code>keys create</code>.
+      </p>
+      {signedIn() && <p role="alert">{problem}</p>}
+      <label>
+        API key
+        <input name="key" type="password" autoComplete="off" required spellcheck={false} />
+      </label>
+      <button type="submit" class="primary">
+        Sign in
+      </button>
+      <p class="hint">The key is kept in this tab until you close it.</p>
+    </form>
+  )
+}

@@ -1,0 +1,49 @@
+import type { Housing, HousingInput } from '@sample-api/client'
+import { api, nameOf } from './api.ts'
+import { type Change, changed, outdated } from './live.ts'
+import { notify } from './notice.tsx'
+
+// Each write is shown by the whole page at once, and can be undone from its notice.
+
+export async function add(input: HousingInput): Promise<Housing> {
+  const house = await api.housing.create(input)
+  tell('created', house)
+  notify(`${nameOf(house)} added.`, () => deleteQuietly(house))
+  return house
+}
+
+/** Changes a house that is still in this version. */
+export async function change(from: Housing, changes: Partial<HousingInput>): Promise<Housing> {
+  const house = await api.housing.patch(from, changes)
+  tell('updated', house)
+  notify(`${nameOf(house)} changed.`, () => restoreQuietly(from, house.version))
+  return house
+}
+
+export async function remove(house: Housing): Promise<void> {
+  await deleteQuietly(house)
+  notify(`${nameOf(house)} deleted.`, () => restoreQuietly(house))
+}
+
+/** Makes an earlier version of a house the newest; `current` is what it is now, if it is not deleted. */
+export async function restore(from: Pick<Housing, 'id' | 'version'>, current: Housing | undefined): Promise<void> {
+  const house = await restoreQuietly(from, current?.version)
+  const undo = current ? () => restoreQuietly(current, house.version) : () => deleteQuietly(house)
+  notify(`${nameOf(house)} is as it was in version ${from.version}.`, undo)
+}
+
+async function restoreQuietly({ id, version }: Pick<Housing, 'id' | 'version'>, of?: number): Promise<Housing> {
+  const house = await api.housing.restore(id, version, { of })
+  tell('restored', house)
+  return house
+}
+
+async function deleteQuietly(house: Housing): Promise<void> {
+  await api.housing.remove(house)
+  tell('deleted', { ...house, version: house.version + 1 })
+}
+
+function tell(operation: Change['operation'], house: Housing): void {
+  changed.emit({ id: house.id, version: house.version, operation, house })
+  if (operation === 'created' || operation === 'restored') outdated.emit()
+}

@@ -1,0 +1,107 @@
+// Screenshots of each view of the page, wide and narrow, light and dark, in screenshots/ (npm run screenshots). Needs
+// Chromium. The views are those of a registry with demo data, on a new embedded database.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { launch } from '../test/support/chromium.ts'
+
+const folder = 'screenshots'
+const screens = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
+
+/** The views, in an order in which one leads to the other. */
+const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
+  list: (page, url) => page.goto(url),
+  search: (page, url) => page.goto(`${url}?q=st&housing_type=SFD&sort=-updated_at`),
+  filter: async (page, url) => {
+    await page.goto(url)
+    await page.getByText('Type', { exact: true }).first().click()
+  },
+  'nothing found': (page, url) => page.goto(`${url}?q=nowhere`),
+  house: (page, url) => page.goto(`${url}?house=12`),
+  edit: async (page, url) => {
+    await page.goto(`${url}?house=14`)
+    await page.locator('#postal_code').fill('not one')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.locator('.fault').waitFor()
+  },
+  conflict: async (page, url) => {
+    await page.goto(`${url}?house=16`)
+    await page.locator('#street').fill('An Extraordinarily Long Street That Goes On and On')
+    await page.evaluate(() =>
+      fetch('api/v2/housing/16', {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/merge-patch+json', 'if-match': '*' },
+        body: JSON.stringify({ street: `Some Other Street ${Math.random()}`, city: 'Kelowna' }),
+      }),
+    )
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.locator('.conflict').waitFor()
+  },
+  changed: async (page, url) => {
+    await page.goto(`${url}?house=12`)
+    await page.locator('#address').fill(`${Math.floor(Math.random() * 1000)}`)
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('button', { name: 'Undo z' }).waitFor()
+  },
+  history: (page, url) => page.goto(`${url}?house=12&tab=history`),
+  add: (page, url) => page.goto(`${url}?house=new`),
+  import: async (page, url) => {
+    await page.goto(`${url}?view=import`)
+    const rows =
+      'address,street,city,postal_code,housing_type\n1,Main Street,Victoria,V8V 1A1,SFD\n2,Oak Street,,V8V,XXX\n'
+    const file = { name: 'houses.csv', mimeType: 'text/csv', buffer: Buffer.from(rows) }
+    await page.locator('input[type=file]').setInputFiles(file)
+    await page.locator('.faults').waitFor()
+  },
+  types: (page, url) => page.goto(`${url}?view=types`),
+  keys: async (page, url) => {
+    await page.goto(url)
+    await page.keyboard.press('?')
+  },
+}
+
+const data = mkdtempSync(join(tmpdir(), 'sample-api-'))
+const { PATH = '', HOME = '' } = process.env
+const program = spawn(process.execPath, ['dist/main.js'], {
+  env: { PATH, HOME, PORT: '0', DATA_DIR: join(data, 'data') },
+  stdio: ['ignore', 'pipe', 'inherit'],
+})
+let log = ''
+for await (const text of program.stdout.setEncoding('utf8')) {
+  log += text
+  if (log.includes('Ready: ')) break
+}
+const url = `${/listens on (http:\S+);/.exec(log)?.[1]}/`
+
+mkdirSync(folder, { recursive: true })
+const browser = await launch()
+try {
+  for (const [screen, viewport] of Object.entries(screens))
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await browser.newPage({ viewport, colorScheme, deviceScaleFactor: 1.5 })
+      const shoot = async (view: string) => {
+        await page.waitForLoadState('load')
+        await page.locator(':is([data-row], .welcome, .empty, .panel):visible').first().waitFor()
+        await page.screenshot({ path: `${folder}/${view.replace(' ', '-')}-${screen}-${colorScheme}.png` })
+      }
+      await page.goto(url)
+      if ((await page.locator('.welcome, [data-row]').first().getAttribute('data-row')) === null) {
+        await shoot('empty')
+        await page.getByRole('button', { name: 'Look around' }).click()
+        await page.locator('[data-row]').first().waitFor()
+      }
+      for (const [view, go] of Object.entries(views)) {
+        await go(page, url)
+        await shoot(view)
+      }
+      await page.close()
+    }
+} finally {
+  await browser.close()
+  program.kill('SIGINT')
+  await once(program, 'close')
+  rmSync(data, { recursive: true })
+}

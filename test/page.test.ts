@@ -1,0 +1,432 @@
+import { readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { gzipSync } from 'node:zlib'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { makeApiKey } from '../src/access/api-key.ts'
+import { insertKey } from '../src/access/queries.ts'
+import { apiOver, startApi } from './support/api.ts'
+import { openPage, skipWithoutChromium } from './support/chromium.ts'
+import { client, library } from './support/http.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+beforeEach(skipWithoutChromium)
+
+const { app, db, database } = await startApi()
+const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/`
+const { get, post, patch, delete: remove } = client(app)
+
+const any = { 'if-match': '*' }
+const houses = '/api/v2/housing'
+
+/** Adds so many houses, in streets that are numbered from 1. */
+const addHouses = (count: number) =>
+  post(
+    `${houses}/import`,
+    Array.from({ length: count }, (_, i) => ({ ...library, street: `Street ${i + 1}` })),
+  )
+
+/** The page in a new browser. Errors in its console, and requests to other hosts, fail the test. */
+async function open(place = '', options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await openPage({ viewport: { width: 1280, height: 800 }, ...options })
+  watch(page)
+  await page.goto(url + place)
+  return page
+}
+
+function watch(page: Page, home = url): void {
+  const complaints: string[] = []
+  // a failing answer is no fault of the page; a violation of its policy is an error in the console too
+  page.on('console', (message) => {
+    if (!/Failed to load resource/.test(message.text())) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('request', (request) => {
+    const to = request.url()
+    if (!to.startsWith(home) && !/^(data|blob):/.test(to)) complaints.push(to)
+  })
+  onTestFinished(() => expect(complaints).toEqual([]))
+}
+
+const rows = (page: Page) => page.locator('[data-row]')
+const row = (page: Page, text: string) => page.locator('tr', { hasText: text })
+const field = (page: Page, label: string) => page.locator('.panel').getByLabel(label, { exact: true })
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const notice = (page: Page) => page.locator('.notice')
+const reads = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
+
+/** An attribute of what has the focus. */
+const focused = (page: Page, attribute: string) => page.evaluate(`document.activeElement?.getAttribute('${attribute}')`)
+
+test('an empty registry offers demo data, which fills a list that grows as one scrolls', async () => {
+  const page = await open()
+  await button(page, 'Look around with demo data').click()
+  await reads(page, '400 invented houses added.')
+  await reads(page, '400 houses')
+  expect(await rows(page).count()).toBe(100)
+  for (const count of [200, 300, 400]) {
+    await rows(page).last().scrollIntoViewIfNeeded()
+    await expect.poll(() => rows(page).count()).toBe(count)
+  }
+  await expect.poll(() => page.getByText('Loading more').count()).toBe(0)
+})
+
+test('search, filters and order are in the URL, and Back undoes them', async () => {
+  await addHouses(30)
+  await post(houses, { ...library, city: 'Kelowna', housing_type: 'SFD', street: 'Maple Street' })
+  const page = await open()
+  await page.getByLabel('Search address, street and city').fill('maple kel')
+  await reads(page, /^1 house$/)
+  expect(new URL(page.url()).search).toBe('?q=maple+kel')
+  await page.goto(url)
+  await page.getByText('City', { exact: true }).first().click()
+  await page.getByLabel('City, the whole name').fill('victoria')
+  await button(page, 'Filter').first().click()
+  await reads(page, /^30 houses$/)
+  await page.getByRole('link', { name: 'Changed' }).click()
+  await page.getByText('Type', { exact: true }).first().click()
+  await page.getByLabel('Co-Op Housing COP').check()
+  await expect.poll(() => new URL(page.url()).search).toBe('?city=victoria&sort=updated_at&housing_type=COP')
+  expect(await page.locator('.export a').first().getAttribute('href')).toBe(
+    'api/v2/housing/export?city=victoria&housing_type=COP&sort=updated_at&format=csv',
+  )
+  await page.goBack()
+  await page.goBack()
+  await expect.poll(() => new URL(page.url()).search).toBe('?city=victoria')
+  await page.getByRole('link', { name: 'Remove the filter City' }).click()
+  await reads(page, /^31 houses$/)
+  await page.goto(`${url}?q=nowhere`)
+  await page.getByRole('link', { name: 'Show all' }).click()
+  await reads(page, /^31 houses$/)
+})
+
+test('a house is added, edited and deleted; faults stand at their fields, and each step can be undone', async () => {
+  const page = await open()
+  await page.getByRole('link', { name: 'Add a house' }).first().click()
+  await field(page, 'House number or name').fill('735')
+  await field(page, 'Street').fill('Broughton Street')
+  await field(page, 'City').fill('Victoria')
+  await field(page, 'Postal code').fill('V8W')
+  await button(page, 'Add').click()
+  await reads(page, /^Postal code is invalid/)
+  expect(await field(page, 'Postal code').getAttribute('aria-invalid')).toBe('true')
+  expect(await focused(page, 'id')).toBe('postal_code')
+  await page.reload() // what was typed is still there
+  expect(await field(page, 'Street').inputValue()).toBe('Broughton Street')
+  await field(page, 'Postal code').fill('v8w3h2')
+  await button(page, 'Add').click()
+  await reads(page, '735 Broughton Street added.')
+
+  await field(page, 'City').fill('Kelowna')
+  await button(page, 'Save').click()
+  await reads(page, '735 Broughton Street changed.')
+  await expect.poll(() => row(page, 'Broughton').innerText()).toContain('Kelowna')
+  await button(page, 'Undo z').click()
+  await reads(page, 'Undone: 735 Broughton Street changed.')
+  await expect.poll(() => field(page, 'City').inputValue()).toBe('Victoria')
+
+  await button(page, 'Delete').click()
+  await reads(page, '735 Broughton Street deleted.')
+  expect((await get(`${houses}/1`)).statusCode).toBe(404)
+  await page.keyboard.press('z')
+  await reads(page, 'Undone: 735 Broughton Street deleted.')
+  expect((await get(`${houses}/1`)).json()).toMatchObject({ city: 'Victoria', postal_code: 'V8W 3H2' })
+})
+
+test('two windows race for a house: the later one sees both versions, and chooses', async () => {
+  await post(houses, library)
+  const [mine, theirs] = [await open('?house=1'), await open('?house=1')]
+  await field(mine, 'Street').fill('Mine Street')
+  await field(mine, 'Postal code').fill('V8W 1P6')
+  await field(theirs, 'Street').fill('Their Street')
+  await field(theirs, 'City').fill('Kelowna')
+  await button(theirs, 'Save').click()
+  await reads(theirs, 'Their Street changed.')
+  await button(mine, 'Save').click()
+  await reads(mine, 'Somebody else has changed this house meanwhile.')
+  expect((await get(`${houses}/1`)).json()).toMatchObject({ version: 2, street: 'Their Street' })
+  const chosen = mine.getByRole('radio', { checked: true })
+  expect(await chosen.evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')))).toEqual([
+    'Street: yours, Mine Street',
+    'City: saved meanwhile, Kelowna',
+    'Postal code: yours, V8W 1P6',
+  ])
+  expect(await mine.getByRole('radio').count()).toBe(6)
+  await mine.getByLabel('Street: saved meanwhile').check()
+  await button(mine, 'Save this').click()
+  await reads(mine, 'Their Street changed.')
+  expect((await get(`${houses}/1`)).json()).toMatchObject({
+    version: 3,
+    street: 'Their Street',
+    city: 'Kelowna',
+    postal_code: 'V8W 1P6',
+  })
+})
+
+test('the history shows who changed what; any version comes back, a deleted house too', async () => {
+  await post(houses, library)
+  await patch(`${houses}/1`, { street: 'Fort Street' }, any)
+  await patch(`${houses}/1`, { city: 'Kelowna' }, any)
+  const page = await open('?house=1&tab=history')
+  const items = page.locator('.history li')
+  await expect.poll(() => items.count()).toBe(3)
+  expect(await items.nth(1).locator('del').innerText()).toBe('Broughton Street')
+  expect(await items.nth(1).locator('ins').innerText()).toBe('Fort Street')
+  await items.last().getByRole('button', { name: 'Restore this version' }).click()
+  await reads(page, 'is as it was in version 1.')
+  await expect.poll(() => items.count()).toBe(4)
+  await button(page, 'Undo this change').click()
+  await expect.poll(async () => (await get(`${houses}/1`)).json()).toMatchObject({ version: 5, city: 'Kelowna' })
+  await remove(`${houses}/1`, any)
+  await expect.poll(() => items.first().innerText()).toContain('deleted')
+  await items.nth(1).getByRole('button', { name: 'Restore this version' }).click()
+  await reads(page, 'is as it was in version 5.')
+  expect((await get(`${houses}/1`)).json()).toMatchObject({ version: 7, city: 'Kelowna' })
+  await page.getByLabel('As it was at').fill('2020-01-01T00:00')
+  await reads(page, /^There was no house with the id 1 at 2020/)
+})
+
+test('housing types are added, renamed and deleted, unless a house has them', async () => {
+  await post(houses, library)
+  const page = await open('?view=types')
+  await page.getByLabel('Code: three letters').fill('tnh')
+  await page.getByLabel('Name', { exact: true }).fill('Town House')
+  await button(page, 'Add a type').click()
+  await reads(page, 'Town House added.')
+  await page.getByLabel('The name of TNH').fill('Townhouse')
+  await button(page, 'Save').click()
+  await reads(page, 'TNH is called Townhouse.')
+  await button(page, 'Undo z').click()
+  await button(page, 'Delete Town House').click()
+  await reads(page, 'Town House deleted.')
+  await button(page, 'Delete Co-Op Housing').click()
+  await page
+    .locator('.failure')
+    .getByText(/in use|refer|has it|houses/i)
+    .waitFor()
+})
+
+test('an import is checked first; rejected rows come back as a file; the good ones are applied', async () => {
+  const page = await open('?view=import')
+  const header = 'address,street,city,postal_code,housing_type\n'
+  const good = '1,Main Street,Victoria,V8V 1A1,SFD\n'
+  const bad = '2,Oak Street,Victoria,V8V,XXX\n'
+  const file = { name: 'houses.csv', mimeType: 'text/csv', buffer: Buffer.from(header + good + bad) }
+  await page.locator('input[type=file]').setInputFiles(file)
+  await page.getByRole('cell', { name: 'postal_code' }).waitFor()
+  expect((await get(houses)).json().items).toEqual([])
+  const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Save the rejected rows').click()])
+  expect(download.suggestedFilename()).toBe('rejected-houses.csv')
+  const rejected = readFileSync(await download.path(), 'utf8')
+  expect(rejected).toMatch(/^address,street,city,postal_code,housing_type,line,field,code,detail\n2,Oak Street/)
+  await button(page, 'Apply: 1 house').click()
+  await reads(page, '1 house added, 0 houses changed.')
+  await row(page, 'Main Street').waitFor()
+  await page.goto(`${url}?view=import`)
+  await page.locator('input[type=file]').setInputFiles({ ...file, buffer: Buffer.from([0xff, 0xfe, 0, 1]) })
+  await page.locator('.failure').waitFor()
+  await button(page, 'Try again').waitFor()
+})
+
+test('an export is a file of what is shown', async () => {
+  await addHouses(3)
+  const page = await open('?street=street+2')
+  await page.getByText('Export', { exact: true }).click()
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('CSV', { exact: true }).click()])
+  expect(download.suggestedFilename()).toMatch(/^housing-.*\.csv$/)
+  expect(readFileSync(await download.path(), 'utf8')).toMatch(/^id,.*\n2,735,Street 2,.*\n$/)
+})
+
+test('changes of others arrive: shown rows glow in place, others are counted; one tab asks for all', async () => {
+  await addHouses(2)
+  const page = await open()
+  const other = await page.context().newPage()
+  watch(other)
+  const streams: string[] = []
+  for (const tab of [page, other]) {
+    tab.on('request', (request) => void (request.url().includes('/changes') && streams.push(request.url())))
+  }
+  await other.goto(url)
+  for (const tab of [page, other]) await tab.locator('[data-live=true]').waitFor()
+  await patch(`${houses}/2`, { street: 'Glowing Street' }, any)
+  await post(houses, library)
+  for (const tab of [page, other]) {
+    await tab.locator('tr.changed', { hasText: 'Glowing Street' }).waitFor()
+    expect(await rows(tab).count()).toBe(2)
+    await button(tab, '1 change elsewhere in the registry: show').click()
+    await expect.poll(() => rows(tab).count()).toBe(3)
+    await expect.poll(() => tab.locator('.fresh').count()).toBe(0)
+  }
+  await remove(`${houses}/2`, any)
+  for (const tab of [page, other]) await tab.locator('tr.deleted', { hasText: 'Glowing Street' }).waitFor()
+  expect(streams).toEqual([])
+  await page.close() // the other tab goes on
+  await patch(`${houses}/1`, { street: 'Later Street' }, any)
+  await other.locator('tr.changed', { hasText: 'Later Street' }).waitFor()
+})
+
+test('where the API asks for a key, the page does, and keeps it in its tab only', async () => {
+  const access = { auth: 'keys', anonymous: [], tokens: undefined, rateLimit: Number.POSITIVE_INFINITY } as const
+  const guarded = await apiOver(database, { access })
+  onTestFinished(() => guarded.close())
+  const { key, ...stored } = makeApiKey()
+  await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read', 'housing:write'], lifetime: 3600 })
+  await addHouses(1)
+  const page = await openPage({ viewport: { width: 1280, height: 800 } })
+  const home = `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`
+  watch(page, home)
+  await page.goto(home)
+  for (const [given, seen] of [
+    ['hr_wrong', /key/i],
+    [key, '735 Street 1'],
+  ] as const) {
+    await page.getByLabel('API key').fill(given)
+    await Promise.all([page.waitForEvent('load'), button(page, 'Sign in').click()])
+    await reads(page, seen)
+  }
+  await page.locator('[data-live=true]').waitFor()
+  await page.getByText('Export', { exact: true }).click()
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByText('NDJSON', { exact: true }).click(),
+  ])
+  expect(JSON.parse(readFileSync(await download.path(), 'utf8'))).toMatchObject({ id: 1 })
+  expect(page.url()).not.toContain(key)
+  expect(await page.context().cookies()).toEqual([])
+  await page.goto(`${page.url()}?view=types`)
+  await button(page, 'Delete Assisted Living').click()
+  await page.locator('.failure').getByText('housing:admin').waitFor()
+  await button(page, 'Sign out').click()
+  await page.getByLabel('API key').waitFor()
+})
+
+test('offline nothing that was typed is lost, and it is saved when the network is back', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await field(page, 'Street').fill('Offline Street')
+  await page.context().setOffline(true)
+  await button(page, 'Save').click()
+  await page.locator('.failure').getByText('There is no network.').waitFor({ timeout: 60_000 })
+  expect(await field(page, 'Street').inputValue()).toBe('Offline Street')
+  await page.context().setOffline(false)
+  await button(page, 'Save').click()
+  await reads(page, '735 Offline Street changed.')
+  await patch(`${houses}/1`, { city: 'Kelowna' }, any)
+  await expect.poll(() => row(page, 'Offline Street').innerText(), { timeout: 60_000 }).toContain('Kelowna')
+})
+
+test('everything can be done by the keyboard', async () => {
+  await addHouses(3)
+  const page = await open()
+  await rows(page).first().waitFor()
+  await page.keyboard.press('j')
+  await page.keyboard.press('j')
+  await page.keyboard.press('k')
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => new URL(page.url()).search).toBe('?house=2')
+  await field(page, 'Street').waitFor()
+  await page.keyboard.press('h')
+  await page.locator('.history li').waitFor()
+  await page.keyboard.press('Escape')
+  await expect.poll(() => focused(page, 'data-row')).toBe('2')
+  await page.keyboard.press('n')
+  await field(page, 'Street').waitFor()
+  for (const value of ['9', 'Key Street', 'Victoria', 'V8V 1A1']) {
+    do await page.keyboard.press('Tab')
+    while (!(await focused(page, 'name')))
+    await page.keyboard.type(value)
+  }
+  await page.keyboard.press('Enter')
+  await reads(page, '9 Key Street added.')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('z')
+  await reads(page, 'Undone: 9 Key Street added.')
+  await page.keyboard.press('/')
+  await page.keyboard.type('street 3')
+  await expect.poll(() => rows(page).count()).toBe(1)
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('?')
+  const help = page.getByRole('dialog')
+  await help.waitFor()
+  await page.keyboard.press('Tab')
+  await help.getByLabel('Use these keys').focus()
+  await page.keyboard.press('Space')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('n')
+  expect(page.url()).not.toContain('house=new')
+})
+
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+interface Axe {
+  violations: { id: string; nodes: { html: string }[] }[]
+}
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+test.each([
+  ['wide, light', {}],
+  ['wide, dark', { colorScheme: 'dark' }],
+  ['narrow, dark', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
+  ['zoomed to 200 %', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }],
+  ['forced colours and reduced motion', { forcedColors: 'active', reducedMotion: 'reduce' }],
+] as [string, BrowserContextOptions][])('every view is accessible and fits its window: %s', async (_, options) => {
+  const page = await open('', options)
+  const isFine = async (where: string) => {
+    // its own script, past the policy of the page
+    await page.evaluate(axe)
+    const { violations } = await page.evaluate<Axe>(`axe.run({ runOnly: ${JSON.stringify(rules)} })`)
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+      where,
+    ).toEqual([])
+    const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+    expect(over, `${where} is wider than the window`).toBeLessThanOrEqual(0)
+  }
+  await page.locator('.welcome').waitFor()
+  await isFine('empty')
+  await addHouses(3)
+  await patch(`${houses}/2`, { street: `${'Donaudampfschifffahrts'.repeat(2)}` }, any)
+  for (const [place, shown] of [
+    ['', '[data-row]'],
+    ['?q=nowhere&city=x&updated_since=2026-01-01T00:00:00Z', '.empty'],
+    ['?house=2', '#street'],
+    ['?house=2&tab=history', '.history li'],
+    ['?house=99', '.empty'],
+    ['?house=new', '#street'],
+    ['?view=types', '.types li'],
+    ['?view=import', '.drop'],
+  ] as const) {
+    await page.goto(url + place)
+    await page.locator(shown).first().waitFor()
+    await isFine(place)
+  }
+  await page.goto(`${url}?house=2`)
+  await field(page, 'Postal code').fill('x')
+  await button(page, 'Save').click()
+  await page.locator('.fault').waitFor()
+  await isFine('fault')
+  await field(page, 'Postal code').fill('V8V 9Z9')
+  await patch(`${houses}/2`, { postal_code: 'V8V 1A1' }, any)
+  await button(page, 'Save').click()
+  await page.locator('.conflict').waitFor()
+  await isFine('conflict')
+  await button(page, 'Save this').click()
+  await notice(page).getByText('changed').waitFor()
+  await isFine('notice')
+  await page.goto(url)
+  await page.getByText('Type', { exact: true }).first().click()
+  await isFine('filter')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('?')
+  await isFine('help')
+})
+
+test('the page weighs at most 25 KB, compressed', () => {
+  const folder = new URL('../dist/page/', import.meta.url)
+  const html = readFileSync(new URL('index.html', folder), 'utf8')
+  const files = [...html.matchAll(/"page\/([^"]+)"/g)].map(([, name = '']) => name)
+  expect(files.map((name) => name.replace(/-\w+\./, '.')).sort()).toEqual(['favicon.svg', 'main.js', 'page.css'])
+  const weights = ['index.html', ...files].map((name) => gzipSync(readFileSync(new URL(name, folder))).length)
+  expect(weights.reduce((sum, weight) => sum + weight)).toBeLessThanOrEqual(25_000)
+  expect(statSync(new URL('index.html', folder)).size).toBeLessThan(2000)
+})
