@@ -36,6 +36,16 @@ test.each(files)('%s imports only from its own room and lower floors', (file) =>
   }
 })
 
+test('the client imports only its own files', () => {
+  const folder = fileURLToPath(new URL('../client/src', import.meta.url))
+  const texts = readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8'))
+  const imported = texts.flatMap((text) =>
+    [...text.matchAll(/(?:\bfrom|^import) '([^'\n]+)'/gm)].map(([, path]) => path),
+  )
+  expect(imported).toContain('./contract.ts')
+  expect(imported.filter((path) => !/^\.\/[\w-]+\.ts$/.test(path ?? ''))).toEqual([])
+})
+
 test('the environment is read in one place', () => {
   expect(files.filter((file) => source(file).includes('process.env'))).toEqual(['main.ts'])
 })

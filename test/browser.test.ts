@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { build } from 'esbuild'
 import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { makeApiKey } from '../src/access/api-key.ts'
@@ -7,7 +8,7 @@ import { insertKey } from '../src/access/queries.ts'
 import { createLog } from '../src/log.ts'
 import { apiOver, startApi } from './support/api.ts'
 import { openPage, skipWithoutChromium } from './support/chromium.ts'
-import { remote } from './support/http.ts'
+import { library, remote } from './support/http.ts'
 import { freePort, startPostgres } from './support/postgres.ts'
 import { serve } from './support/program.ts'
 
@@ -173,4 +174,31 @@ test('EventSource gets every change once, over restarts and an outage of the dat
   await arrives(7)
   const { items } = (await get('/api/v2/housing/changes')).body
   expect(await positions()).toEqual(items.map(({ position }: { position: number }) => position))
+})
+
+test('the client works in a browser, where it asks the origin of the page', async () => {
+  const page = await openPage()
+  await page.goto(`${url}/livez`)
+  const bundled = { bundle: true, format: 'iife', globalName: 'client', write: false } as const
+  const { outputFiles } = await build({ entryPoints: ['client/src/index.ts'], ...bundled })
+  await page.evaluate(outputFiles[0]?.text as string)
+  const seen = await page.evaluate(async (house) => {
+    const { SampleApi, Problem } = (globalThis as unknown as { client: typeof import('../client/src/index.ts') }).client
+    const { housing } = new SampleApi()
+    const { id } = await housing.create(house)
+    const changes = housing.changes()
+    const { city } = await housing.update(id, () => ({ city: 'Saanich' }))
+    const file = new File([await (await housing.export()).text()], 'houses.csv')
+    const { unchanged } = await housing.import(file, { type: 'text/csv' })
+    const versions: number[] = []
+    for await (const { version } of changes) if (versions.push(version) === 2) break
+    const failure = await housing.remove({ id, version: 1 }).catch((error: unknown) => error)
+    const listening = new AbortController()
+    setTimeout(() => listening.abort('enough'), 100)
+    const next = housing.changes({ after: changes.position }, listening)[Symbol.asyncIterator]()
+    await next.next()
+    const end = await next.next().catch((reason: unknown) => reason)
+    return { city, unchanged, versions, code: failure instanceof Problem && failure.code, end }
+  }, library)
+  expect(seen).toEqual({ city: 'Saanich', unchanged: 1, versions: [1, 2], code: 'precondition-failed', end: 'enough' })
 })

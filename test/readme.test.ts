@@ -76,6 +76,7 @@ test('every file that the documents name exists', () => {
     'CONTRIBUTING',
     'SECURITY',
     'CHANGELOG',
+    'client/README',
     'docs/access',
     'docs/asvs',
     'docs/changes',
@@ -85,7 +86,7 @@ test('every file that the documents name exists', () => {
   ]
   for (const paper of papers.map((name) => `${name}.md`)) {
     const text = readFileSync(`${root}/${paper}`, 'utf8')
-    const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|test|db|bench|scripts|docs)\/[\w./-]*\w)`/g)].map(
+    const named = [...text.matchAll(/\]\(([\w./-]+)\)|`((?:src|client|test|db|bench|scripts|docs)\/[\w./-]*\w)`/g)].map(
       ([, link, file = '']) => (link ? join(dirname(paper), link) : file),
     )
     for (const file of named) expect(() => readFileSync(`${root}/${file}`), `${paper}: ${file}`).not.toThrow(/ENOENT/)

@@ -2,7 +2,7 @@ import {
   backoff,
   type CallOptions,
   type Connection,
-  follow,
+  either,
   lost,
   type Query,
   sleep,
@@ -10,7 +10,7 @@ import {
   waitBefore,
 } from './connection.ts'
 import type { components } from './contract.ts'
-import { NetworkError, Problem } from './problem.ts'
+import { NetworkError } from './problem.ts'
 
 export type HousingChange = components['schemas']['HousingChange']
 type ChangePage = components['schemas']['HousingChangePage']
@@ -22,7 +22,10 @@ export interface ChangesOptions extends CallOptions {
 
 const path = '/housing/changes'
 
-/** How long nothing may come before a stream counts as lost, in milliseconds. The API sends something every 15 s. */
+/**
+ * How long nothing may come before a stream counts as lost, in milliseconds: the API sends something every 15 s. Its
+ * beginning must come within the timeout of a call.
+ */
 const longestSilence = 40_000
 
 /** How long one answer of the long poll waits for a change, in seconds. */
@@ -40,8 +43,7 @@ interface Step {
  * events gets through, the feed asks again and again instead.
  */
 export class Changes implements AsyncIterable<HousingChange> {
-  /** The position of the last change that the loop has dealt with. A new feed `after` it, or a new loop, goes on there. */
-  position: number
+  #position: number
   readonly #connection: Connection
   readonly #filters: Query
   readonly #options: ChangesOptions
@@ -53,12 +55,17 @@ export class Changes implements AsyncIterable<HousingChange> {
     options: ChangesOptions,
   ) {
     this.#connection = connection
-    this.position = after
+    this.#position = after
     this.#filters = filters
     this.#options = options
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<HousingChange, void, undefined> {
+  /** The position of the last change that the loop has dealt with. Another loop, or a new feed after it, goes on there. */
+  get position(): number {
+    return this.#position
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<HousingChange, undefined, undefined> {
     const { signal, onConnection } = this.#options
     let wasConnected = false
     let isConnected = false
@@ -68,19 +75,22 @@ export class Changes implements AsyncIterable<HousingChange> {
       isConnected = now
     }
     for (let failures = 0; ; ) {
+      let hasBegun = false
       try {
         for await (const { position, change } of this.#polls ? this.#poll() : this.#stream()) {
           connected(true)
           if (position === undefined) continue
+          hasBegun = true
           failures = 0
           if (change) yield change
-          this.position = position
+          this.#position = position
         }
         await sleep(backoff(failures++), signal)
       } catch (error) {
-        const pause = waitBefore(error, failures)
         if (signal?.aborted) throw signal.reason
+        const pause = waitBefore(error, failures)
         if (pause === undefined || (!wasConnected && failures >= this.#connection.retries)) throw error
+        this.#polls = !this.#polls && !hasBegun && isLate(error) // something on the way may hold events back
         connected(false)
         failures++
         await sleep(pause, signal)
@@ -89,15 +99,15 @@ export class Changes implements AsyncIterable<HousingChange> {
   }
 
   /** The steps as events, until the stream ends. */
-  async *#stream(): AsyncGenerator<Step, void, undefined> {
-    const { timeout = this.#connection.timeout } = this.#options
-    const { controller, release } = follow(this.#options.signal)
+  async *#stream(): AsyncGenerator<Step, undefined, undefined> {
+    const timeout = Math.min(this.#options.timeout ?? this.#connection.timeout, longestSilence)
+    const over = new AbortController()
     try {
       const response = await this.#connection.stream(path, {
-        query: { ...this.#filters, after: this.position },
+        query: { ...this.#filters, after: this.#position },
         headers: { accept: 'text/event-stream' },
-        signal: controller.signal,
-        timeout: Math.min(timeout, 10_000),
+        signal: either(this.#options.signal, over.signal),
+        timeout,
         retries: 0,
       })
       if (!/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '') || !response.body) {
@@ -107,25 +117,21 @@ export class Changes implements AsyncIterable<HousingChange> {
       yield {}
       const reader = response.body.getReader()
       const decoder = new TextDecoder()
-      for (let text = ''; ; ) {
-        const { done, value } = await within(longestSilence, reader.read(), response.url)
+      for (let text = '', patience = timeout; ; patience = longestSilence) {
+        const { done, value } = await within(patience, reader.read(), response.url)
         if (done) return
         text += decoder.decode(value, { stream: true })
         const events = text.split('\n\n')
         text = events.pop() as string
         for (const event of events) yield* this.#stepOf(event)
       }
-    } catch (error) {
-      if (error instanceof NetworkError && (error.cause as Error).name === 'TimeoutError') this.#polls = true
-      throw error
     } finally {
-      controller.abort()
-      release()
+      over.abort()
     }
   }
 
   /** What an event says, if it is a step. A comment says that the stream lasts. */
-  *#stepOf(event: string): Generator<Step, void, undefined> {
+  *#stepOf(event: string): Generator<Step, undefined, undefined> {
     const {
       event: name,
       data,
@@ -135,15 +141,15 @@ export class Changes implements AsyncIterable<HousingChange> {
       const change: HousingChange = JSON.parse(data)
       yield { position: change.position, change }
     } else if (name === 'position') yield { position: Number(data) }
-    else if (comment !== undefined) yield { position: this.position }
+    else if (comment !== undefined) yield { position: this.#position }
   }
 
   /** The steps by asking for the next page again and again. */
-  async *#poll(): AsyncGenerator<Step, void, undefined> {
+  async *#poll(): AsyncGenerator<Step, undefined, undefined> {
     const { signal, timeout = this.#connection.timeout } = this.#options
     for (;;) {
       const { items, next } = await this.#connection.json<ChangePage>(path, {
-        query: { ...this.#filters, after: this.position, limit: 1000, wait },
+        query: { ...this.#filters, after: this.#position, limit: 1000, wait },
         signal,
         timeout: timeout + wait * 1000,
         retries: 0,
@@ -154,6 +160,8 @@ export class Changes implements AsyncIterable<HousingChange> {
   }
 }
 
+const isLate = (error: unknown) => error instanceof NetworkError && (error.cause as Error).name === 'TimeoutError'
+
 /** Rejects unless the promise is settled in time. */
 async function within<T>(milliseconds: number, promise: Promise<T>, url: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -163,7 +171,7 @@ async function within<T>(milliseconds: number, promise: Promise<T>, url: string)
   try {
     return await Promise.race([promise, late])
   } catch (error) {
-    throw error instanceof Problem ? error : lost(url, error)
+    throw lost(url, error)
   } finally {
     clearTimeout(timer)
   }

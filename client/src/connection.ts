@@ -45,7 +45,7 @@ export interface Call extends CallOptions {
 const origin = (globalThis as { location?: { origin: string } }).location?.origin
 
 /** The longest that Retry-After is waited for, in seconds: who is sent away for longer, gets the problem. */
-const longestWait = 60
+const longestWait = 30
 
 /** Sends requests to the API, and sends them again where that is safe and can help. */
 export class Connection {
@@ -104,24 +104,20 @@ export class Connection {
     const sent = new Headers(defined({ accept: 'application/json', authorization: key && `Bearer ${key}`, ...headers }))
     const parameters = new URLSearchParams(defined(query)).toString()
     const url = `${this.#url}/api/v2${path}${parameters && `?${parameters}`}`
-    const { controller, release } = follow(signal)
-    const timer = Number.isFinite(timeout) && setTimeout(() => controller.abort(timeIsUp(timeout)), timeout)
+    const late = new AbortController()
+    const timer = Number.isFinite(timeout) && setTimeout(() => late.abort(timeIsUp(timeout)), timeout)
     try {
       const response = await this.#fetch(url, {
         method,
         headers: sent,
-        signal: controller.signal,
+        signal: either(signal, late.signal),
         ...(body !== undefined && { body, duplex: 'half' }),
       } as RequestInit)
       if (!response.ok) throw await problemOf(response)
-      const result = await read(response)
-      if (result !== response) release()
-      return result
+      return await read(response)
     } catch (error) {
-      release()
       if (signal?.aborted) throw signal.reason
-      if (error instanceof Problem) throw error
-      throw lost(url, error)
+      throw error instanceof Problem ? error : lost(url, error)
     } finally {
       if (timer) clearTimeout(timer)
     }
@@ -146,33 +142,30 @@ const hasUnknownOutcome = (error: unknown) =>
   !(error instanceof Problem) || error.code === 'outcome-unknown' || error.code === 'unexpected-answer'
 
 export function lost(url: string, cause: unknown): NetworkError {
-  const { message, cause: deeper } = cause as Error
-  const why = deeper instanceof Error ? `${message}: ${deeper.message || deeper.name}` : message
+  const { message, cause: deeper } = cause as Error & { cause?: { message?: string; code?: string } }
+  const why = [message, deeper?.message || deeper?.code].filter(Boolean).join(': ')
   return new NetworkError(`No answer from ${url}: ${why}`, { cause })
 }
 
 export const timeIsUp = (timeout: number) => new DOMException(`nothing came within ${timeout} ms`, 'TimeoutError')
 
-/** A controller that is aborted with the signal, until it is released. */
-export function follow(signal: AbortSignal | undefined) {
-  const controller = new AbortController()
-  const abort = () => controller.abort(signal?.reason)
-  signal?.addEventListener('abort', abort)
-  return { controller, release: () => signal?.removeEventListener('abort', abort) }
-}
+/** A signal that is aborted with either of these. */
+export const either = (one: AbortSignal | undefined, other: AbortSignal): AbortSignal =>
+  one ? AbortSignal.any([one, other]) : other
 
 /** Waits; rejects with the reason of the signal. */
 export async function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted()
-  const { controller, release } = follow(signal)
+  // Node warns of more than ten listeners of one signal, and many calls may wait with the same.
+  const own = AbortSignal.any(signal ? [signal] : [])
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, milliseconds)
-    controller.signal.addEventListener('abort', () => {
+    own.onabort = () => {
       clearTimeout(timer)
       resolve()
-    })
+    }
   })
-  release()
+  own.onabort = null
   signal?.throwIfAborted()
 }
 

@@ -242,8 +242,9 @@ const isProblem = (error: unknown, code: Problem['code']): error is Problem =>
 
 /** Whether the house has these values, as they are stored: without spaces at the ends, postal codes as `V8V 1A1`. */
 const has = (house: HousingInput, values: HousingPatch): boolean =>
-  Object.entries(values).every(([name, value]: [string, string]) => {
+  Object.entries(values).every(([name, value]: [string, string | undefined]) => {
     const stored = house[name as keyof HousingInput]
+    if (value === undefined) return true
     return name === 'postal_code' ? bare(stored) === bare(value) : stored === value.replace(/^ +| +$/g, '')
   })
 

@@ -12,7 +12,7 @@ export class Paged<Item, APage extends Page<Item>> implements AsyncIterable<Item
   }
 
   /** The pages themselves. Each is read when it is asked for. */
-  async *pages(): AsyncGenerator<APage, void, undefined> {
+  async *pages(): AsyncGenerator<APage, undefined, undefined> {
     let cursor: string | undefined
     do {
       const page = await this.#read(cursor)
@@ -21,7 +21,7 @@ export class Paged<Item, APage extends Page<Item>> implements AsyncIterable<Item
     } while (cursor !== undefined)
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, undefined, undefined> {
     for await (const { items } of this.pages()) yield* items
   }
 }

@@ -25,6 +25,7 @@ const versions = {
   generator: '7.25.0', // org.openapitools:openapi-generator-cli, from Maven
   oapiCodegen: 'v2.8.2',
   openapiPythonClient: '0.29.1',
+  packing: ['publint@0.3.25', '@arethetypeswrong/cli@0.18.5'],
   heyApi: ['@hey-api/openapi-ts@0.94.0', 'typescript@5.9.3'], // later ones need Node 22; it cannot use TypeScript 7
 }
 const jar = join(tools, `openapi-generator-cli-${versions.generator}.jar`)
@@ -179,4 +180,17 @@ client('hey-api: TypeScript compiles', ['npm'], async () => {
   const types = await readFile(join(folder, 'types.gen.ts'), 'utf8')
   expect(types).toContain('items: Array<Housing>')
   await tsc(folder)
+})
+
+client('publint and Are the types wrong find nothing in the package of our own client', ['npm'], async () => {
+  const bin = join(tools, 'packing/node_modules/.bin')
+  await fetched(join(bin, 'attw'), async () => {
+    await mkdir(join(tools, 'packing'), { recursive: true })
+    await run('npm', ['install', '--no-save', '--prefix', join(tools, 'packing'), ...versions.packing])
+  })
+  const [{ filename }] = JSON.parse(
+    await run('npm', ['pack', '--json', '--pack-destination', made], join(root, 'client')),
+  )
+  expect(await run(join(bin, 'publint'), ['run', '--strict', filename])).toContain('All good!')
+  await run(join(bin, 'attw'), [filename, '--profile', 'esm-only'])
 })
