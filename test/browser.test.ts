@@ -179,8 +179,14 @@ test('EventSource gets every change once, over restarts and an outage of the dat
 test('the client works in a browser, where it asks the origin of the page', async () => {
   const page = await openPage()
   await page.goto(`${url}/livez`)
-  const bundled = { bundle: true, format: 'iife', globalName: 'client', write: false } as const
-  const { outputFiles } = await build({ entryPoints: ['client/src/index.ts'], ...bundled })
+  const { outputFiles } = await build({
+    entryPoints: ['client/src/index.ts'],
+    bundle: true,
+    format: 'iife',
+    globalName: 'client',
+    footer: { js: 'globalThis.client = client' },
+    write: false,
+  })
   await page.evaluate(outputFiles[0]?.text as string)
   const seen = await page.evaluate(async (house) => {
     const { SampleApi, Problem } = (globalThis as unknown as { client: typeof import('../client/src/index.ts') }).client

@@ -185,7 +185,7 @@ export class HousingApi {
       query: { ...query, format },
       headers: { accept: '*/*' },
     })
-    return Object.assign(response, { position: positionOf(response) })
+    return Object.assign(response, { position: Number(response.headers.get('feed-position')) })
   }
 
   /** The changes after a position (without one: from the first), as they happen, without end. */
@@ -195,8 +195,9 @@ export class HousingApi {
 
   /** The newest position of the feed: `changes` after it has what happens from now on. */
   async position(options?: CallOptions): Promise<number> {
-    const headers = { accept: '*/*' }
-    return positionOf(await this.#connection.stream('/housing/export', { ...options, method: 'HEAD', headers }))
+    const empty = await this.export({ updated_since: '9999-12-31T23:59:59Z' }, options)
+    await empty.text()
+    return empty.position
   }
 
   #post<T>(
@@ -276,5 +277,3 @@ function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array>
     },
   })
 }
-
-const positionOf = ({ headers }: Response) => Number(headers.get('feed-position'))

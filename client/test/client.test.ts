@@ -70,6 +70,8 @@ test('a key comes with every request, whoever asks for it', async () => {
   let current: string | undefined
   const { housing, housingTypes } = new SampleApi({ url, key: () => current })
   await expect(housing.create(library)).rejects.toMatchObject({ code: 'unauthenticated', status: 401 })
+  await expect(housing.position()).rejects.toMatchObject({ code: 'unauthenticated' })
+  await expect(housing.changes()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'unauthenticated' })
   current = key
   expect(await housing.create(library)).toMatchObject({ version: 1 })
   for await (const { by } of housing.changes()) {

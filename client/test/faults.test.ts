@@ -99,14 +99,14 @@ test('a change is not applied to its own outcome', async () => {
 
 test('where somebody else has changed the house after a lost answer, the caller learns of it', async () => {
   await direct.housing.create(library)
-  const change = (version: number, city: string) => direct.housing.patch({ id: 1, version }, { city })
-  const { api, gateway } = await behind([lost(() => change(2, 'Elsewhere'))])
+  const change = (version: number, address: string) => direct.housing.patch({ id: 1, version }, { address })
+  const { api, gateway } = await behind([lost(() => change(2, '1'))])
   const failure = { code: 'precondition-failed', status: 412, uncertain: true }
   await expect(api.housing.patch({ id: 1, version: 1 }, { city: 'Here' })).rejects.toMatchObject({
     ...failure,
     currentVersion: 3,
   })
-  gateway.faults.push((answer) => void change(3, 'Saanich').then(() => answer.destroy()))
+  gateway.faults.push((answer) => void change(3, '2').then(() => answer.destroy()))
   await expect(api.housing.replace({ id: 1, version: 3 }, library)).rejects.toMatchObject({ uncertain: true })
   await expect(api.housing.remove({ id: 1, version: 1 })).rejects.toMatchObject({ ...failure, uncertain: false })
   await expect(api.housing.remove({ id: 2, version: 1 })).rejects.toMatchObject({ code: 'not-found' })
