@@ -108,12 +108,11 @@ export class HousingApi {
 
   /** Deletes a house that is in this version; else the problem is `precondition-failed`. */
   async remove({ id, version }: Version, options?: CallOptions): Promise<void> {
+    const headers = { 'if-match': etag({ id, version }) }
     try {
-      const headers = { 'if-match': etag({ id, version }) }
       await this.#connection.json(pathOf(id), { ...options, method: 'DELETE', headers })
     } catch (error) {
-      if (!isProblem(error, 'not-found') || !error.uncertain) throw error
-      // An earlier attempt got no answer, and the house is gone.
+      await this.#settle(error, { id, version }, options, ({ operation }) => operation === 'deleted')
     }
   }
 
@@ -220,17 +219,34 @@ export class HousingApi {
     changes: HousingPatch,
     options?: CallOptions,
   ): Promise<Housing> {
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : undefined
+    const body = jsonBody(changes, { 'if-match': etag({ id, version }) }, type)
     try {
-      const type = method === 'PATCH' ? 'application/merge-patch+json' : undefined
-      const body = jsonBody(changes, { 'if-match': etag({ id, version }) }, type)
       return await this.#connection.json(pathOf(id), { ...options, ...body, method })
     } catch (error) {
-      // An earlier attempt got no answer. It was this change, if the next version is what the change makes.
-      if (!isProblem(error, 'precondition-failed') || !error.uncertain) throw error
-      const house = await this.get(id, options)
-      if (house.version !== version + 1 || !has(house, changes)) throw error
-      return house
+      return this.#settle(error, { id, version }, options, ({ changed, house }) => {
+        return changed.every((member) => member in changes) && has(house, changes)
+      })
     }
+  }
+
+  /**
+   * An attempt that got no answer may have done its work, so that its repetition fails: then the next version of the house
+   * is its own. Answers that one; otherwise somebody else has made it, and the failure stands.
+   */
+  async #settle(
+    error: unknown,
+    { id, version }: Version,
+    options: CallOptions | undefined,
+    isOwn: (next: HousingVersion) => boolean,
+  ): Promise<Housing> {
+    if (!isProblem(error, 'precondition-failed', 'not-found') || !error.uncertain) throw error
+    for await (const next of this.history(id, options)) {
+      if (next.version === version + 1 && isOwn(next)) return next.house
+      if (next.version <= version + 1) break
+    }
+    error.uncertain = false
+    throw error
   }
 }
 
@@ -238,8 +254,8 @@ const pathOf = (id: number) => `/housing/${id}`
 
 const etag = ({ id, version }: Version) => `"${id}-${version}"`
 
-const isProblem = (error: unknown, code: Problem['code']): error is Problem =>
-  error instanceof Problem && error.code === code
+const isProblem = (error: unknown, ...codes: Problem['code'][]): error is Problem =>
+  error instanceof Problem && codes.includes(error.code)
 
 /** Whether the house has these values, as they are stored: without spaces at the ends, postal codes as `V8V 1A1`. */
 const has = (house: HousingInput, values: HousingPatch): boolean =>

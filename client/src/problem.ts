@@ -20,7 +20,7 @@ export class Problem extends Error {
   readonly retryAfter: number | undefined
   /** With 409 and 412: the version in which the resource is now. */
   readonly currentVersion: number | undefined
-  /** Whether an earlier attempt of this request got no answer, so that it may have taken effect. */
+  /** Whether an earlier attempt of this request got no answer, so that it may have taken effect nevertheless. */
   uncertain = false
   /** The whole answer. */
   readonly body: Partial<ProblemDocument>

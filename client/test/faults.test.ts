@@ -90,26 +90,53 @@ test.each([
   expect((await api.housingTypes.list()).map(({ code }) => code)).not.toContain('ZZZ')
 })
 
-test('a change is not applied to its own outcome', async () => {
-  await direct.housing.create(library)
-  const { api } = await behind([passed, lost()])
+test('after a lost answer the history says whose the next version is', async () => {
+  const { id } = await direct.housing.create(library)
+  const others = (version: number, city: string) => direct.housing.patch({ id, version }, { city })
   const longer = ({ address }: { address: string }) => ({ address: `${address}!` })
-  expect(await api.housing.update(1, longer)).toMatchObject({ address: '735!', version: 2 })
+  const { api, gateway } = await behind([passed, lost()])
+  expect(await api.housing.update(id, longer)).toMatchObject({ address: '735!', version: 2 })
+  gateway.faults.push(
+    passed,
+    lost(() => others(3, 'Saanich')),
+  )
+  expect(await api.housing.update(id, longer)).toMatchObject({ address: '735!!', city: 'Victoria', version: 3 })
+  gateway.faults.push(passed, async (answer) => {
+    await others(4, 'Oak Bay')
+    answer.destroy()
+  })
+  expect(await api.housing.update(id, longer)).toMatchObject({ address: '735!!!', city: 'Oak Bay', version: 6 })
+  gateway.faults.push(lost(() => direct.housing.restore(id, 1)))
+  await api.housing.remove({ id, version: 6 })
+  expect(await direct.housing.get(id)).toMatchObject({ version: 8 })
+  gateway.faults.push(lost(() => direct.housing.remove({ id, version: 9 })))
+  expect(await api.housing.patch({ id, version: 8 }, { city: 'Here' })).toMatchObject({ city: 'Here', version: 9 })
 })
 
-test('where somebody else has changed the house after a lost answer, the caller learns of it', async () => {
-  await direct.housing.create(library)
-  const change = (version: number, address: string) => direct.housing.patch({ id: 1, version }, { address })
-  const { api, gateway } = await behind([lost(() => change(2, '1'))])
-  const failure = { code: 'precondition-failed', status: 412, uncertain: true }
-  await expect(api.housing.patch({ id: 1, version: 1 }, { city: 'Here' })).rejects.toMatchObject({
-    ...failure,
-    currentVersion: 3,
-  })
-  gateway.faults.push((answer) => void change(3, '2').then(() => answer.destroy()))
-  await expect(api.housing.replace({ id: 1, version: 3 }, library)).rejects.toMatchObject({ uncertain: true })
-  await expect(api.housing.remove({ id: 1, version: 1 })).rejects.toMatchObject({ ...failure, uncertain: false })
-  await expect(api.housing.remove({ id: 2, version: 1 })).rejects.toMatchObject({ code: 'not-found' })
+test('where somebody else has changed the house after a lost request, the caller learns of it', async () => {
+  const { id } = await direct.housing.create(library)
+  const { api, gateway } = await behind([])
+  const others = (version: number, changes: object) =>
+    gateway.faults.push(async (answer) => {
+      await direct.housing.patch({ id, version }, changes)
+      answer.destroy()
+    })
+  const failure = { code: 'precondition-failed', status: 412, uncertain: false }
+  others(1, { city: 'Elsewhere' })
+  await expect(api.housing.patch({ id, version: 1 }, { city: 'Here' })).rejects.toMatchObject(failure)
+  others(2, { address: '1' })
+  await expect(api.housing.patch({ id, version: 2 }, { city: 'Elsewhere' })).rejects.toMatchObject(failure)
+  others(3, { address: '2' })
+  await expect(api.housing.replace({ id, version: 3 }, library)).rejects.toMatchObject(failure)
+  others(4, { address: '3' })
+  await expect(api.housing.remove({ id, version: 4 })).rejects.toMatchObject({ ...failure, currentVersion: 5 })
+  await expect(api.housing.remove({ id: 99, version: 1 })).rejects.toMatchObject({ code: 'not-found' })
+})
+
+test('a problem says where an earlier attempt may have taken effect', async () => {
+  const { api } = await behind([lost(), problem(503, 'unavailable')], { retries: 1 })
+  await expect(api.housing.create(library)).rejects.toMatchObject({ code: 'unavailable', uncertain: true })
+  expect(await houses()).toHaveLength(1)
 })
 
 test('a stream is not sent twice', async () => {
