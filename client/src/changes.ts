@@ -16,7 +16,7 @@ export type HousingChange = components['schemas']['HousingChange']
 type ChangePage = components['schemas']['HousingChangePage']
 
 export interface ChangesOptions extends CallOptions {
-  /** Called with `true` when the feed is connected, and with `false` when it has lost the connection and tries again. */
+  /** Called with `true` when the feed is connected, and with `false` when the connection is lost. */
   onConnection?: ((isConnected: boolean) => void) | undefined
 }
 
@@ -31,16 +31,16 @@ const longestSilence = 40_000
 /** How long one answer of the long poll waits for a change, in seconds. */
 const wait = 25
 
-/** One step through the feed: a change, or how far the feed has been searched; without either, it is just connected. */
+/** One step through the feed: a change, or how far the feed has been searched. Without either, it is only connected. */
 interface Step {
   position?: number
   change?: HousingChange
 }
 
 /**
- * The changes of houses, as they happen: `for await (const change of changes)`. The loop ends when it is left, or when
- * the signal is aborted. A lost connection is made again, as often as needed, once there has been one. Where no stream of
- * events gets through, the feed asks again and again instead.
+ * The changes of houses, as they happen: `for await (const change of changes)`. The loop goes on until you leave it or abort
+ * the signal. It connects again whenever the connection is lost. It fails if the first connection fails, as other calls do.
+ * Where no stream of events gets through, it asks for pages instead.
  */
 export class Changes implements AsyncIterable<HousingChange> {
   #position: number
@@ -60,7 +60,7 @@ export class Changes implements AsyncIterable<HousingChange> {
     this.#options = options
   }
 
-  /** The position of the last change that the loop has dealt with. Another loop, or a new feed after it, goes on there. */
+  /** The position of the last change that the loop has finished. Another loop, or a feed after this position, goes on there. */
   get position(): number {
     return this.#position
   }
@@ -130,7 +130,7 @@ export class Changes implements AsyncIterable<HousingChange> {
     }
   }
 
-  /** What an event says, if it is a step. A comment says that the stream lasts. */
+  /** The step that an event contains, if any. A comment (a heartbeat) shows that the stream is alive. */
   *#stepOf(event: string): Generator<Step, undefined, undefined> {
     const {
       event: name,
@@ -144,7 +144,7 @@ export class Changes implements AsyncIterable<HousingChange> {
     else if (comment !== undefined) yield { position: this.#position }
   }
 
-  /** The steps by asking for the next page again and again. */
+  /** The steps as pages; each answer waits for a change. */
   async *#poll(): AsyncGenerator<Step, undefined, undefined> {
     const { signal, timeout = this.#connection.timeout } = this.#options
     for (;;) {

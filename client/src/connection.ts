@@ -4,7 +4,7 @@ import { isJson, NetworkError, Problem, problemOf } from './problem.ts'
 export interface ConnectionOptions {
   /** The URL of the API, without `/api/v2`. In a browser the default is the origin of the page. */
   url?: string | URL | undefined
-  /** An API key or a token, or a function that answers it for each request. */
+  /** An API key or a token, or a function that returns it for each request. */
   key?: string | (() => string | undefined) | undefined
   /** Another `fetch` than the global one. */
   fetch?: typeof globalThis.fetch | undefined
@@ -16,7 +16,7 @@ export interface ConnectionOptions {
 
 /** What every call can be given. */
 export interface CallOptions {
-  /** Ends the call; it then rejects with the reason of the signal. */
+  /** Aborts the call, which then rejects with the reason of the signal. */
   signal?: AbortSignal | undefined
   /** How long one attempt may take, in milliseconds, in place of the client's own timeout. */
   timeout?: number | undefined
@@ -25,8 +25,8 @@ export interface CallOptions {
 /** What every POST can be given. */
 export interface PostOptions extends CallOptions {
   /**
-   * The Idempotency-Key: 1 to 255 visible ASCII characters. By default each call has a new one, which its retries keep.
-   * With a key of its own, a program can also repeat a call whose outcome it does not know.
+   * The Idempotency-Key: 1 to 255 visible ASCII characters. By default each call gets a new one, which its retries keep.
+   * With a key of its own, a program can repeat a call whose outcome it does not know.
    */
   key?: string | undefined
 }
@@ -44,7 +44,7 @@ export interface Call extends CallOptions {
 /** Where a page comes from, in a browser. */
 const origin = (globalThis as { location?: { origin: string } }).location?.origin
 
-/** The longest that Retry-After is waited for, in seconds: who is sent away for longer, gets the problem. */
+/** The longest Retry-After that the client waits for, in seconds. With a longer one, the call fails at once. */
 const longestWait = 30
 
 /** Sends requests to the API, and sends them again where that is safe and can help. */
@@ -73,7 +73,7 @@ export class Connection {
     })
   }
 
-  /** Sends a request, and answers as soon as the answer begins: time is up no more, but the signal goes on to count. */
+  /** Sends a request, and returns when the answer begins. The timeout ends there; the signal also aborts the body. */
   stream(path: string, call?: Call): Promise<Response> {
     return this.#send(path, call, (response) => response)
   }
@@ -124,7 +124,7 @@ export class Connection {
   }
 }
 
-/** How long to wait before the request may be sent again, in milliseconds; undefined where that cannot help. */
+/** How long to wait before the request is sent again, in milliseconds; undefined if that cannot help. */
 export function waitBefore(error: unknown, attempt: number): number | undefined {
   const jitter = backoff(attempt)
   if (error instanceof NetworkError) return jitter
@@ -134,10 +134,10 @@ export function waitBefore(error: unknown, attempt: number): number | undefined 
   return canPass && retryAfter <= longestWait ? retryAfter * 1000 + jitter : undefined
 }
 
-/** A random time, in milliseconds, which may be longer after each attempt: so clients do not come back all at once. */
+/** A random time in milliseconds, longer after each attempt, so that clients do not all come back at once. */
 export const backoff = (attempt: number): number => Math.random() * Math.min(10_000, 300 * 2 ** attempt)
 
-/** Whether the request may have taken effect: a problem of the API says that nothing was changed, but for one. */
+/** Whether the request may have taken effect. All other problems that are retried say that nothing was changed. */
 const hasUnknownOutcome = (error: unknown) =>
   !(error instanceof Problem) || error.code === 'outcome-unknown' || error.code === 'unexpected-answer'
 
@@ -156,7 +156,7 @@ export const either = (one: AbortSignal | undefined, other: AbortSignal): AbortS
 /** Waits; rejects with the reason of the signal. */
 export async function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted()
-  // Node warns of more than ten listeners of one signal, and many calls may wait with the same.
+  // Many calls may wait with one signal, and Node warns when a signal has more than ten listeners.
   const own = AbortSignal.any(signal ? [signal] : [])
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, milliseconds)
@@ -175,7 +175,7 @@ const defined = (values: Query): Record<string, string> =>
     Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   )
 
-/** A new Idempotency-Key. (crypto.randomUUID is only there where a page is served over TLS.) */
+/** A new Idempotency-Key. (Pages that are served without TLS do not have crypto.randomUUID.) */
 export const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 

@@ -34,7 +34,7 @@ export type Version = Pick<Housing, 'id' | 'version'>
 export type ImportBody = string | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | ImportRow[]
 
 export interface ApplyOptions extends PostOptions {
-  /** `abort`, the default: where a row is wrong, nothing is stored. `skip`: the other rows are stored. */
+  /** `abort`, the default: if a row is wrong, nothing is stored. `skip`: the other rows are stored. */
   onError?: 'abort' | 'skip' | undefined
 }
 
@@ -77,7 +77,7 @@ export class HousingApi {
   }
 
   /**
-   * Reads a house, and changes what `change` returns for it. Where somebody else changes the house meanwhile, both are done
+   * Reads a house, and changes the members that `change` returns. If somebody else changes the house meanwhile, it does both
    * again, up to `attempts` times; then the problem is `precondition-failed`.
    */
   async update(
@@ -96,17 +96,17 @@ export class HousingApi {
     }
   }
 
-  /** Changes some members of a house that is in this version; else the problem is `precondition-failed`. */
+  /** Changes some members of a house that is in this version; otherwise the problem is `precondition-failed`. */
   patch(house: Version, changes: HousingPatch, options?: CallOptions): Promise<Housing> {
     return this.#change('PATCH', house, changes, options)
   }
 
-  /** Replaces a house that is in this version; else the problem is `precondition-failed`. */
+  /** Replaces a house that is in this version; otherwise the problem is `precondition-failed`. */
   replace(house: Version, input: HousingInput, options?: CallOptions): Promise<Housing> {
     return this.#change('PUT', house, input, options)
   }
 
-  /** Deletes a house that is in this version; else the problem is `precondition-failed`. */
+  /** Deletes a house that is in this version; otherwise the problem is `precondition-failed`. */
   async remove({ id, version }: Version, options?: CallOptions): Promise<void> {
     const headers = { 'if-match': etag({ id, version }) }
     try {
@@ -143,8 +143,8 @@ export class HousingApi {
   }
 
   /**
-   * Adds and changes houses from a file. Rows without `id` are new houses. A stream can be read only once, so it is not
-   * sent again when it fails; everything else is.
+   * Adds and changes houses from a file. Rows without `id` are new houses. A stream can be read only once, so a failed
+   * import of a stream is not sent again.
    */
   import(body: ImportBody, { onError, dryRun, key, ...file }: ImportOptions = {}): Promise<ImportReport> {
     const query = { on_error: onError, dry_run: dryRun }
@@ -154,7 +154,7 @@ export class HousingApi {
   }
 
   /**
-   * The rows that an import would reject, with their faults, in the format of the import: to be corrected, and imported.
+   * The rows that an import would reject, with their faults, in the format of the import: correct them, and import that.
    * Stores nothing.
    */
   rejectedRows(body: ImportBody, options: FileOptions = {}): Promise<Response> {
@@ -172,8 +172,8 @@ export class HousingApi {
   }
 
   /**
-   * The houses that match, as a file: its answer, whose body is a stream, with the `position` after which `changes` has
-   * what the file lacks. A file that is not complete ends with an error.
+   * The houses that match, as a file: a response, whose body is a stream. `changes` after its `position` has all that the
+   * file lacks. A file that is not complete ends with an error.
    */
   async export(
     query: ExportQuery = {},
@@ -231,8 +231,8 @@ export class HousingApi {
   }
 
   /**
-   * An attempt that got no answer may have done its work, so that its repetition fails: then the next version of the house
-   * is its own. Answers that one; otherwise somebody else has made it, and the failure stands.
+   * A repetition may fail because an earlier attempt, whose answer was lost, did its work. Then the next version of the house
+   * is its own, and is returned. Otherwise somebody else made that version, and the failure stands.
    */
   async #settle(
     error: unknown,

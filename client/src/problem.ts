@@ -2,7 +2,7 @@ import type { ContractCode, components } from './contract.ts'
 
 type ProblemDocument = components['schemas']['Problem']
 
-/** Why a request failed. `unexpected-answer`: the answer is not of the API, but of something before it, such as a proxy. */
+/** Why a request failed. `unexpected-answer`: the answer comes from something in between, such as a proxy. */
 export type ProblemCode = ContractCode | 'unexpected-answer'
 
 /** A failing answer, as the API describes it (RFC 9457). */
@@ -27,7 +27,7 @@ export class Problem extends Error {
 
   constructor(response: Response, body: Partial<ProblemDocument> = {}) {
     const { status, statusText, headers } = response
-    const detail = body.detail ?? `The answer ${status} of ${response.url} is not one of the API.`
+    const detail = body.detail ?? `The answer ${status} of ${response.url} does not come from the API.`
     super(detail)
     const isProblem = typeof body.code === 'string'
     this.code = isProblem ? (body.code as ProblemCode) : 'unexpected-answer'
