@@ -38,9 +38,9 @@ interface Step {
 }
 
 /**
- * The changes of houses, as they happen: `for await (const change of changes)`. The loop goes on until you leave it or abort
- * the signal. It connects again whenever the connection is lost. It fails if the first connection fails, as other calls do.
- * Where no stream of events gets through, it asks for pages instead.
+ * The changes of houses, as they happen: `for await (const change of changes)`. The loop goes on until you leave it
+ * or abort the signal. It connects again whenever the connection is lost. It fails if the first connection fails, as
+ * other calls do. Where no stream of events gets through, it asks for pages instead.
  */
 export class Changes implements AsyncIterable<HousingChange> {
   #position: number
@@ -60,7 +60,10 @@ export class Changes implements AsyncIterable<HousingChange> {
     this.#options = options
   }
 
-  /** The position of the last change that the loop has finished. Another loop, or a feed after this position, goes on there. */
+  /**
+   * The position of the last change that the loop has finished. Another loop, or a feed after this position, goes on
+   * there.
+   */
   get position(): number {
     return this.#position
   }

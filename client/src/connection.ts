@@ -25,8 +25,8 @@ export interface CallOptions {
 /** What every POST can be given. */
 export interface PostOptions extends CallOptions {
   /**
-   * The Idempotency-Key: 1 to 255 visible ASCII characters. By default each call gets a new one, which its retries keep.
-   * With a key of its own, a program can repeat a call whose outcome it does not know.
+   * The Idempotency-Key: 1 to 255 visible ASCII characters. By default each call gets a new one, which its retries
+   * keep. With a key of its own, a program can repeat a call whose outcome it does not know.
    */
   key?: string | undefined
 }

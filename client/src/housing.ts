@@ -77,8 +77,8 @@ export class HousingApi {
   }
 
   /**
-   * Reads a house, and changes the members that `change` returns. If somebody else changes the house meanwhile, it does both
-   * again, up to `attempts` times; then the problem is `precondition-failed`.
+   * Reads a house, and changes the members that `change` returns. If somebody else changes the house meanwhile, it
+   * does both again, up to `attempts` times; then the problem is `precondition-failed`.
    */
   async update(
     id: number,
@@ -126,7 +126,10 @@ export class HousingApi {
     )
   }
 
-  /** Makes an earlier version the newest, or brings a deleted house back. `of`: the current version, where there is one. */
+  /**
+   * Makes an earlier version the newest, or brings a deleted house back. `of`: the current version, where there is
+   * one.
+   */
   restore(
     id: number,
     version: number,
@@ -154,8 +157,8 @@ export class HousingApi {
   }
 
   /**
-   * The rows that an import would reject, with their faults, in the format of the import: correct them, and import that.
-   * Stores nothing.
+   * The rows that an import would reject, with their faults, in the format of the import: correct them, and import
+   * that. Stores nothing.
    */
   rejectedRows(body: ImportBody, options: FileOptions = {}): Promise<Response> {
     const call = importCall(body, options)
@@ -172,8 +175,8 @@ export class HousingApi {
   }
 
   /**
-   * The houses that match, as a file: a response, whose body is a stream. `changes` after its `position` has all that the
-   * file lacks. A file that is not complete ends with an error.
+   * The houses that match, as a file: a response, whose body is a stream. `changes` after its `position` has all that
+   * the file lacks. A file that is not complete ends with an error.
    */
   async export(
     query: ExportQuery = {},
@@ -231,8 +234,8 @@ export class HousingApi {
   }
 
   /**
-   * A repetition may fail because an earlier attempt, whose answer was lost, did its work. Then the next version of the house
-   * is its own, and is returned. Otherwise somebody else made that version, and the failure stands.
+   * A repetition may fail because an earlier attempt, whose answer was lost, did its work. Then the next version of
+   * the house is its own, and is returned. Otherwise somebody else made that version, and the failure stands.
    */
   async #settle(
     error: unknown,

@@ -14,7 +14,10 @@ export class Problem extends Error {
   readonly title: string
   /** What is wrong with this request, and how to fix it. Also the `message`. */
   readonly detail: string
-  /** The single faults of the request: `pointer` into the body, name of the `parameter`, or `line` and `field` of a file. */
+  /**
+   * The single faults of the request: `pointer` into the body, name of the `parameter`, or `line` and `field` of a
+   * file.
+   */
   readonly errors: NonNullable<ProblemDocument['errors']>
   /** After how many seconds the same request may be sent again. */
   readonly retryAfter: number | undefined
