@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { exchange, remote } from '../support/http.ts'
@@ -30,6 +32,12 @@ function upload(
   sent.write(header)
   return Object.assign(sent, { answered })
 }
+
+/** The resident memory of a process in MB; unknown except on Linux. */
+const memoryOf = (pid: number) =>
+  process.platform === 'linux'
+    ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+    : 0
 
 /** Resolves once it is closed, also after an error, which `once` of Node rejects with. */
 const closed = (stream: ClientRequest | IncomingMessage) => new Promise((resolve) => stream.once('close', resolve))
@@ -118,6 +126,32 @@ test('a file that is rejected early is answered while it is still being sent, an
   await ended
   clearInterval(sending)
   expect(await alive()).toBe(200)
+})
+
+test.each([
+  ['CSV', 'text/csv', header],
+  ['NDJSON', 'application/x-ndjson', '{}\n'],
+])('a long file of blank lines (%s) takes no memory, and others are answered meanwhile', async (_, type, first) => {
+  const { url, pid, alive, staged } = await onOwnServer()
+  const before = memoryOf(pid)
+  let most = before
+  let answered = 0
+  async function* file() {
+    yield first
+    const blank = '\n'.repeat(1024 * 1024)
+    for (let i = 0; i < 100; i++) {
+      yield blank
+      most = Math.max(most, memoryOf(pid))
+      if (i % 10 === 0 && (await alive()) === 200) answered += 1
+    }
+    yield '{'
+  }
+  const sent = request(`${url}/api/v2/housing/import`, { method: 'POST', headers: { 'content-type': type } })
+  const [[answer]] = await Promise.all([once(sent, 'response'), pipeline(file(), sent)])
+  const parts = await answer.setEncoding('utf8').toArray()
+  expect(JSON.parse(parts.join(''))).toMatchObject({ code: 'invalid-file', errors: [{ line: 104_857_602 }] })
+  expect([answered, await staged()]).toEqual([10, 0])
+  expect(most - before).toBeLessThan(64)
 })
 
 test('a reader of an export that stops holds back nobody, and is cut off', async () => {

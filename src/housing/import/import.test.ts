@@ -1,12 +1,15 @@
+import { createHook } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
+import { fastify } from 'fastify'
 import { sql } from 'kysely'
 import { describe, expect, test, vi } from 'vitest'
 import { apiOver, backend, startApi } from '../../../test/support/api.ts'
 import { client, expectProblem, library as house } from '../../../test/support/http.ts'
+import { sweep } from './sweep.ts'
 
 const { app, db, database } = await startApi()
 const api = client(app)
@@ -90,16 +93,31 @@ describe('a file', () => {
     expect(await report(file, '', { 'content-encoding': 'gzip' })).toMatchObject({ counts: { created: 2 } })
   })
 
-  test('of millions of blank lines is read, and its lines are counted', async () => {
-    const blank = '\n'.repeat(2_000_000)
-    for (const [file, headers] of [
-      [`${header}\n${blank}${row}x\n`, {}],
-      [`{}\n${blank}{"city":7}\n`, ndjson],
-    ] as const)
-      expect((await report(file, '?on_error=skip', headers)).errors.at(-1)).toMatchObject({
-        line: 2_000_002,
-      })
-  })
+  const blankLines: [string, string, string, string, Headers][] = [
+    ['CSV that end with LF', `${header}\n`, '\n', `${row}x\n`, {}],
+    ['CSV that end with CRLF', `${header}\r\n`, '\r\n', `${row}x\r\n`, {}],
+    ['CSV that end with CR', `${header}\r`, '\r', `${row}x\r`, {}],
+    ['NDJSON', '{"city":7}\n', '\n', '{"city":7}\n', ndjson],
+    ['NDJSON with blanks', '{"city":7}\n', ' \t\r\n', '{"city":7}\n', ndjson],
+  ]
+  test.each(blankLines)(
+    'of millions of blank lines of %s is read without a turn for each of them, and its lines are counted',
+    async (_, first, blank, last, headers) => {
+      const piece = Buffer.from(blank.repeat(50_000))
+      const pieces = [Buffer.from(first), ...Array(40).fill(piece), Buffer.from(last)]
+      let promises = 0
+      const counting = createHook({
+        init(_id, type) {
+          if (type === 'PROMISE') promises += 1
+        },
+      }).enable()
+      const { errors } = await report(Readable.from(pieces), '?on_error=skip', headers).finally(() =>
+        counting.disable(),
+      )
+      expect(errors.at(-1)).toMatchObject({ line: 2_000_002 })
+      expect(promises).toBeLessThan(100_000) // a `yield` is several
+    },
+  )
 
   test('in pieces of any size is the same', async () => {
     const file = Buffer.from(`\ufeff${header}\r\n"1\r\n2",é€😀,x,V8W 1P6,SFD\r\n${row}\r\n`)
@@ -591,21 +609,49 @@ describe('a house that somebody else changes before an import is applied', () =>
   })
 })
 
-test('what nobody applies is deleted within two hours, even if there is no other import', async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  const other = await apiOver(database)
-  try {
-    await report(`${header}\n${row}\n`, '?dry_run=true')
-    vi.advanceTimersByTime(3_600_000)
-    await list() // whose statement follows on the one connection of the embedded database
-    expect(await staged()).toBe(1)
-    await sql`update housing.imports set expires_at = now() - interval '1 second'`.execute(db)
-    vi.advanceTimersByTime(3_600_000)
-    await vi.waitFor(async () => expect(await staged()).toBe(0), { timeout: 20_000 })
-  } finally {
-    vi.useRealTimers()
-    await other.close()
+describe('what nobody applies', () => {
+  const file = `${header}\n${row}\n`
+  const dryRun = async () => ((await report(file, '?dry_run=true')).counts as { import_id: string }).import_id
+  const ids = async () => {
+    const { rows } = await sql<{ id: string }>`select id from housing.imports`.execute(db)
+    return rows.map(({ id }) => id)
   }
+  const expire = (id: string) =>
+    sql`update housing.imports set expires_at = now() - interval '1 second' where id = ${id}`.execute(db)
+  const within = { timeout: 20_000 }
+
+  test('is deleted once it has expired, time after time, and nothing else is', async () => {
+    const own = fastify()
+    sweep(own, database.db, 20)
+    try {
+      for (let i = 0; i < 3; i++) {
+        const [expired, other] = [await dryRun(), await dryRun()]
+        await expire(expired)
+        await expect.poll(ids, within).toEqual([other])
+        await expire(other)
+        await expect.poll(ids, within).toEqual([])
+      }
+    } finally {
+      await own.close()
+    }
+  })
+
+  test('is deleted by an API within two hours, even if there is no other import', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const other = await apiOver(database)
+    try {
+      const [expired, fresh] = [await dryRun(), await dryRun()]
+      await expire(expired)
+      vi.advanceTimersByTime(3_600_000)
+      await vi.waitFor(async () => expect(await ids()).toEqual([fresh]), within)
+      await expire(fresh)
+      vi.advanceTimersByTime(3_600_000)
+      await vi.waitFor(async () => expect(await ids()).toEqual([]), within)
+    } finally {
+      vi.useRealTimers()
+      await other.close()
+    }
+  })
 })
 
 test('an import with an Idempotency-Key is done only once', async () => {

@@ -15,7 +15,7 @@ import { goneAway, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan, StoppedHalfway } from './apply.ts'
 import { importKinds } from './problems.ts'
-import { deleteExpired, deleteImport, isOfJson } from './queries.ts'
+import { deleteImport, isOfJson } from './queries.ts'
 import { type Format, RejectedRows, Report } from './report.ts'
 import {
   ApplyQuery,
@@ -30,14 +30,12 @@ import {
 } from './schemas.ts'
 import { sourceOf, typeOf } from './source.ts'
 import { stage } from './stage.ts'
+import { sweep } from './sweep.ts'
 
 export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
 
 /** The most imports at a time: as many connections to a server are for them. */
 const maxImports = 2
-
-/** In milliseconds. */
-const hour = 3_600_000
 
 /** What a report is sent as; that on a file of CSV also as CSV, which has no null, no numbers and no missing members. */
 const reports = { json: 'application/json', ndjson: 'application/x-ndjson' } as const
@@ -76,9 +74,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
     })
     return { ...others, 422: orFile(rejected, exampleRejected) }
   }
-  // What nobody has applied in time. What an earlier process has left has expired by then too.
-  const sweeping = setInterval(() => deleteExpired(db).catch(() => {}), hour).unref()
-  app.addHook('onClose', async () => clearInterval(sweeping))
+  sweep(app, db)
   app.addContentTypeParser(Object.keys(files), (_request, payload, done) => done(null, payload))
 
   app.post(
