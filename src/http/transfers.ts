@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import type { Caller } from '../contract/caller.ts'
@@ -111,6 +112,16 @@ export async function* receive({ raw }: FastifyRequest, signal: AbortSignal): As
 /** For the log: nobody gets it as an answer. */
 export const goneAway = () => new Problem('malformed-request', 'The client went away.')
 
+/** Aborted when the client of an answer goes away, or once `other` is. */
+export function untilGone(answer: ServerResponse, other?: AbortSignal): AbortSignal {
+  const gone = new AbortController()
+  const end = () => gone.abort(other?.aborted ? other.reason : goneAway())
+  if (answer.destroyed || other?.aborted) end()
+  answer.once('close', end)
+  other?.addEventListener('abort', end)
+  return gone.signal
+}
+
 const standsStill = () =>
   new Problem('request-timeout', `Nothing more of the body arrived for ${maxSilence / 1000} seconds.`)
 
@@ -125,11 +136,7 @@ export async function sendChunks(
   produce: (gone: AbortSignal) => AsyncIterable<Buffer>,
 ): Promise<void> {
   const { raw: answer, request, log } = reply
-  const gone = new AbortController()
-  const leave = () => gone.abort(goneAway())
-  if (answer.destroyed) leave()
-  answer.once('close', leave)
-  const chunks = ending(produce(gone.signal), end)
+  const chunks = ending(produce(untilGone(answer)), end)
   const first = await chunks.next()
   if (signal.aborted) {
     await chunks.return(undefined)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { untilGone } from '../../http/transfers.ts'
 import type { Feed, FeedQuery } from './feed.ts'
 import type { Entry } from './queries.ts'
 
@@ -34,12 +35,7 @@ export async function sendEvents(
   stopping: AbortSignal,
 ): Promise<void> {
   const begun = performance.now()
-  const over = new AbortController()
-  const { signal } = over
-  const end = () => over.abort()
-  answer.once('close', end)
-  stopping.addEventListener('abort', end)
-  if (answer.destroyed || stopping.aborted) end()
+  const signal = untilGone(answer, stopping)
   const heartbeat = setInterval(() => answer.writableNeedDrain || answer.write(':\n\n'), silence)
   const send = async (text: string) => {
     heartbeat.refresh()

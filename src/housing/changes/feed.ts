@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import type { Log } from '../../log.ts'
-import { type Entry, findChanges, lastPosition, numberChanges, type Page, passes } from './queries.ts'
+import { type Entry, findChanges, lastPosition, nextAfter, numberChanges, type Page, passes } from './queries.ts'
 import type { ChangeFilters } from './schemas.ts'
 
 /** How many changes are kept in memory while somebody listens. */
@@ -97,8 +97,7 @@ export class Feed {
       const entry = this.#recent[i] as Entry
       if (passes(entry, filters)) entries.push(entry)
     }
-    const next = entries.length === limit ? entries.at(-1)?.change.position : undefined
-    return { entries, next: next ?? this.#range.until, isKnown: true }
+    return { entries, next: nextAfter(entries, limit, this.#range.until), isKnown: true }
   }
 
   /** Resolves when the reader has found something, after so many milliseconds, or when `signal` is aborted. */

@@ -70,8 +70,13 @@ export async function findChanges(
     ) c on true`.execute(db)
   const [{ is_known, last } = { is_known: false, last: null }] = rows
   const entries = rows.flatMap((row) => (row.position === null ? [] : [entryOf(row)]))
-  const next = entries.length === limit ? entries.at(-1)?.change.position : undefined
-  return { entries, next: next ?? Number(last ?? after), isKnown: is_known }
+  return { entries, next: nextAfter(entries, limit, Number(last ?? after)), isKnown: is_known }
+}
+
+/** The position after which the next page begins: behind the last entry if the limit left out others. */
+export function nextAfter(entries: Entry[], limit: number, searched: number): number {
+  const last = entries.length === limit ? entries.at(-1) : undefined
+  return last?.change.position ?? searched
 }
 
 const members = [...writableMembers, 'version', 'created_at', 'updated_at'].map((member) => sql.ref(`c.${member}`))

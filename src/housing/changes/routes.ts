@@ -4,7 +4,7 @@ import { answer, failures, operation, orFile, type Routes } from '../../contract
 import { invalidParameter, Problem } from '../../contract/problems.ts'
 import { openAnswer } from '../../http/open-answers.ts'
 import { preferred } from '../../http/representation.ts'
-import { transfers } from '../../http/transfers.ts'
+import { transfers, untilGone } from '../../http/transfers.ts'
 import { housingKinds } from '../problems.ts'
 import { sendEvents } from './events.ts'
 import type { Feed } from './feed.ts'
@@ -61,8 +61,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
       const query = { after, limit, filters }
       if (wait === 0 || request.method === 'HEAD') return pageOf(await feed.page(query), after)
       const { signal, end } = begin(request.caller)
-      const over = AbortSignal.any([signal, left(reply)])
-      return pageOf(await feed.next(query, wait * 1000, over).finally(end), after)
+      return pageOf(await feed.next(query, wait * 1000, untilGone(reply.raw, signal)).finally(end), after)
     },
   )
 
@@ -101,12 +100,4 @@ function lastEventId({ headers }: FastifyRequest): number | undefined {
   if (!/^\d{1,15}$/.test(String(id)))
     throw invalidParameter('Last-Event-ID', 'position', 'must be the position of an event.')
   return Number(id)
-}
-
-/** Aborted when the client goes away. */
-function left({ raw }: FastifyReply): AbortSignal {
-  const gone = new AbortController()
-  if (raw.destroyed) gone.abort()
-  raw.once('close', () => gone.abort())
-  return gone.signal
 }
