@@ -37,6 +37,7 @@ RUN adduser -S -D -H -h /app -u 10001 -G root -g 'Sample API' appuser \
  && mkdir app etc data && mv /app/dist app && mv /app/blank-database.tar.gz app/dist && cp /etc/passwd etc
 COPY package.json openapi.json app/
 COPY db/migrations app/db/migrations
+COPY db/roles.sql app/db/
 RUN chmod -R u=rwX,go=rX . && chmod 770 data
 
 FROM ${NODE_IMAGE}

@@ -114,6 +114,14 @@ program
   )
 
 program
+  .command('doctor')
+  .description(
+    'examine settings and database, say what to do about what is wrong, and change nothing (exit code 0 or 1)',
+  )
+  .option('--json', 'as JSON, for programs')
+  .action(async (options) => (await import('./commands/doctor.ts')).doctor(readSettings, options))
+
+program
   .command('health')
   .description('check that the running API is ready (exit code 0 or 1), for the health check of a container')
   .action(async () => (await import('./commands/health.ts')).health(process.env))

@@ -22,7 +22,8 @@ function settings(variables: NodeJS.ProcessEnv): Config {
   }
 }
 
-function ask(url: string): Promise<{ status: number | undefined; body: string }> {
+/** Rejects if there is no answer within two seconds. */
+export function ask(url: string): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(deadline)
     const fail = ({ message }: Error) =>

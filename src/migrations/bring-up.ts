@@ -92,7 +92,8 @@ export async function bringUp(database: OpenDatabase, migrations: Migration[], o
 /** Whether the program is at fault, which waiting does not change. */
 const isOurs = (error: unknown) => error instanceof TypeError || error instanceof ReferenceError
 
-function asRefusal(error: unknown): DatabaseRefused | undefined {
+/** What an error means that waiting cannot fix; undefined for any other. */
+export function asRefusal(error: unknown): DatabaseRefused | undefined {
   if (error instanceof MigrationError) return new DatabaseRefused(error.message)
   if (!isSqlError(error) || isPassing(error)) return undefined
   const hint = {

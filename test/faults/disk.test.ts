@@ -176,6 +176,22 @@ describe('a full disk', () => {
     expect((await remote(url).post()).status).toBe(201)
   })
 
+  test('is what doctor finds, before it is full', async () => {
+    const { folder, fill } = await disk(1500)
+    const env = { DATA_DIR: join(folder, 'data') }
+    expect(await run({ command: ['migrate'], env })).toMatchObject({ code: 0 })
+    /** What it says of the disk. */
+    const examined = async () => {
+      const { code, stdout } = await run({ command: ['doctor', '--json'], env })
+      return { code, status: JSON.parse(stdout).checks.find(({ check }: { check: string }) => check === 'disk').status }
+    }
+    expect(await examined()).toEqual({ code: 0, status: 'ok' })
+    fill(500 * megabyte)
+    expect(await examined()).toEqual({ code: 0, status: 'warning' })
+    fill(50 * megabyte)
+    expect(await examined()).toEqual({ code: 1, status: 'failed' })
+  })
+
   test('at a start after a crash is reported, and no row is lost', async () => {
     const { folder, fill, free } = await disk(110)
     const DATA_DIR = join(folder, 'data')
