@@ -106,6 +106,22 @@ program
   .action(async (options) => (await import('./commands/demo.ts')).demo(readWarning(), options))
 
 program
+  .command('backup')
+  .description(
+    'write all data to one file, also while the API writes to its server; an embedded database while it is stopped',
+  )
+  .argument('<file>', 'a file, or - for stdout')
+  .option('--force', 'replace the file if it exists')
+  .action(async (file, options) => (await import('./commands/backup.ts')).backup(readWarning(), file, options))
+
+program
+  .command('restore')
+  .description('restore a backup into an empty database, on a server or embedded, while no API uses it')
+  .argument('<file>')
+  .option('--dry-run', 'check the file, and change nothing')
+  .action(async (file, options) => (await import('./commands/restore.ts')).restore(readWarning(), file, options))
+
+program
   .command('settings')
   .description('check the settings, and print what is in effect, without secrets')
   .option('--json', 'as JSON, for programs')

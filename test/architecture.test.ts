@@ -16,7 +16,7 @@ const floors = [
   ['log.ts', 'version.ts'],
   ['database'],
   ['migrations'],
-  ['contract'],
+  ['contract', 'backup'],
   ['http', 'idempotency'],
   ['access'],
   ['pages', ...resources],

@@ -79,6 +79,7 @@ test('every file that the documents name exists', () => {
     'client/README',
     'docs/access',
     'docs/asvs',
+    'docs/backup',
     'docs/changes',
     'docs/containers',
     'docs/moving-from-python',

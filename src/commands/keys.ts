@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { isApiKey, makeApiKey } from '../access/api-key.ts'
 import {
   endKey,
@@ -13,11 +12,9 @@ import { isScope, type Scope } from '../config/access-settings.ts'
 import type { Config } from '../config/config.ts'
 import { scopes } from '../config/settings.ts'
 import { isText, trimmed } from '../contract/text.ts'
-import { FolderInUse } from '../database/embedded-folder.ts'
-import { isForbidden, reason } from '../database/errors.ts'
-import { openDatabase } from '../database/open.ts'
 import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
+import { openAlone } from './open-alone.ts'
 import { requireSchema } from './require-schema.ts'
 import { say } from './say.ts'
 import { UsageError } from './usage-error.ts'
@@ -79,30 +76,11 @@ export async function printKeys(config: Config, { json = false }: { json?: boole
 }
 
 /** Runs `work` on the database of these settings, whose schema must be up to date. */
-async function withKeys<T>({ database: settings }: Config, work: (db: Database) => Promise<T>): Promise<T> {
-  if (settings.kind === 'embedded' && !existsSync(settings.folder))
-    throw new Error(`There is no database in ${settings.folder}: run \`migrate\` first, or set DATA_DIR.`)
-  const database = await openDatabase(settings, undefined, { info: say, warn: say }).catch(stopFirst)
-  try {
+const withKeys = <T>({ database: settings }: Config, work: (db: Database) => Promise<T>): Promise<T> =>
+  openAlone(settings, { makes: false }, async (database) => {
     await requireSchema(database)
-    return await work(database.db)
-  } catch (error) {
-    if (settings.kind === 'server' && isForbidden(error))
-      throw new Error(
-        `The role ${settings.user} may not do this (${reason(error)}): run the command with the settings of the role that owns the schema housing.`,
-      )
-    throw error
-  } finally {
-    await database.close()
-  }
-}
-
-function stopFirst(error: unknown): never {
-  if (!(error instanceof FolderInUse)) throw error
-  throw new Error(
-    `The embedded database serves one process at a time, and is in use by ${error.holder}. If that is the API, stop it, run this command again, and then start it.`,
-  )
-}
+    return work(database.db)
+  })
 
 async function knownKey(db: Database, id: string): Promise<ListedKey> {
   const key = await findListedKey(db, id)
