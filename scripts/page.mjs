@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { buildSync } from 'esbuild'
 
-const entries = ['main.tsx', 'page.css', 'favicon.svg']
+const entries = ['main.tsx', 'page.css']
 
 export function buildPage() {
   rmSync('dist/page', { recursive: true, force: true })
@@ -12,7 +12,7 @@ export function buildPage() {
     outdir: 'dist/page',
     entryNames: '[name]-[hash]',
     assetNames: '[name]-[hash]',
-    loader: { '.svg': 'copy', '.csv': 'file' },
+    loader: { '.csv': 'file' },
     bundle: true,
     minify: true,
     format: 'esm',
@@ -24,7 +24,7 @@ export function buildPage() {
   const html = entries.reduce(
     (html, name) => {
       const [output] = outputs.find(
-        ([, { entryPoint, inputs }]) => (entryPoint ?? Object.keys(inputs)[0]) === `page/${name}`,
+        ([, { entryPoint }]) => entryPoint === `page/${name}`,
       )
       return html.replace(`"${name}"`, `"page/${basename(output)}"`)
     },

@@ -9,9 +9,10 @@ import { housingTypeRoutes } from './housing-types/routes.ts'
 import { type AppOptions, createApp } from './http/app.ts'
 import { validateStrictly } from './http/strict.ts'
 import { serveDocs } from './pages/docs.ts'
+import { frontPageFiles } from './pages/front-page.ts'
 import { greeting } from './pages/greeting.ts'
 import { health } from './pages/health.ts'
-import { pageFiles } from './pages/page.ts'
+import { pageFiles } from './pages/html.ts'
 import { problemPages } from './pages/problem-pages.ts'
 import type { Readiness } from './pages/readiness.ts'
 import { addVersion1 } from './v1/version1.ts'
@@ -39,11 +40,12 @@ export async function createServer({ database, access, readiness, version, ...op
   await controlAccess(app, { settings: access, database, log: options.log })
   await serveDocs(app, { version, access })
   await app.register(health, { findTrouble, readiness, auth: access.auth })
+  await app.register(pageFiles)
   await app.register(problemPages)
   await app.register(version2, { prefix: '/api/v2', database, types, feed })
   await addVersion1(app, { db, types })
   await app.register(greeting)
-  await app.register(pageFiles)
+  await app.register(frontPageFiles)
   await app.ready()
   return app
 }

@@ -425,7 +425,7 @@ test('the page weighs at most 25 KB, compressed', () => {
   const folder = new URL('../dist/page/', import.meta.url)
   const html = readFileSync(new URL('index.html', folder), 'utf8')
   const files = [...html.matchAll(/"page\/([^"]+)"/g)].map(([, name = '']) => name)
-  expect(files.map((name) => name.replace(/-\w+\./, '.')).sort()).toEqual(['favicon.svg', 'main.js', 'page.css'])
+  expect(files.map((name) => name.replace(/-\w+\./, '.')).sort()).toEqual(['main.js', 'page.css'])
   const weights = ['index.html', ...files].map((name) => gzipSync(readFileSync(new URL(name, folder))).length)
   expect(weights.reduce((sum, weight) => sum + weight)).toBeLessThanOrEqual(25_000)
   expect(statSync(new URL('index.html', folder)).size).toBeLessThan(2000)

@@ -89,7 +89,7 @@ interface Operation {
   requestBody?: { content: Record<string, { example?: unknown }> }
 }
 const contract = app.swagger() as unknown as { paths: Record<string, Record<string, Operation>> }
-const path = { id: '1', version: '1', code: 'SFD', postal_code: 'V8V%201A1' }
+const path = { id: '1', version: '1', code: 'COP', postal_code: 'V8V%201A1' }
 
 /** Every operation of the contract that needs a scope, with a request for it. */
 const operations = Object.entries(contract.paths).flatMap(([url, methods]) =>
@@ -260,7 +260,10 @@ test('pages, probes, preflights, redirects, and paths or methods that do not exi
     '/livez',
     '/docs',
     '/openapi.json',
+    '/problems',
     '/problems/not-found',
+    '/favicon.svg',
+    '/pages.css',
     '/.well-known/oauth-protected-resource',
   ])
     expect(await asked('GET', url), url).toBe(200)

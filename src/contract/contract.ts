@@ -18,9 +18,10 @@ interface Tag {
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * What the resources have declared: the tags of the contract, and the problems that `/problems/{code}` explains.
+     * What the resources have declared: the tags of the contract, the groups of the page at `/docs` that are paths rather
+     * than a tag, and the problems that `/problems/{code}` explains.
      */
-    declared: { tags: Tag[]; kinds: Map<string, Kind> }
+    declared: { tags: Tag[]; groups: (Tag & { prefix: string })[]; kinds: Map<string, Kind> }
   }
 }
 

@@ -87,13 +87,17 @@ export const contentTag = (content: unknown): string =>
 const whatToChange =
   'The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too.'
 
-const header = (description: string) =>
-  Type.String({ pattern: '^(\\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$', description })
+const header = (description: string, examples: string[] = []) =>
+  Type.String({
+    pattern: '^(\\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$',
+    description,
+    ...(examples.length > 0 && { examples }),
+  })
 
-/** The headers as the contract describes them; their values are parsed above. */
-export const IfMatch = Type.Object({ 'If-Match': header(whatToChange) })
+/** The headers as the contract describes them; their values are parsed above. The example fits every version. */
+export const IfMatch = Type.Object({ 'If-Match': header(whatToChange, ['*']) })
 export const IfMatchIfThere = Type.Object({
-  'If-Match': Type.Optional(header(`${whatToChange} Not needed if the resource is deleted.`)),
+  'If-Match': Type.Optional(header(`${whatToChange} Not needed if the resource is deleted.`, ['*'])),
 })
 export const IfNoneMatch = Type.Object({
   'If-None-Match': Type.Optional(header('The ETags that the client already has, such as `"17-3"`.')),

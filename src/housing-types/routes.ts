@@ -19,7 +19,14 @@ import type { HousingTypes } from './memory.ts'
 import { sendPrepared } from './prepared.ts'
 import { housingTypeKinds } from './problems.ts'
 import { deleteHousingType, findHousingType, insertHousingType, updateHousingType } from './queries.ts'
-import { HousingType, HousingTypeCode, HousingTypeInput, HousingTypeList, NewHousingTypeCode } from './schemas.ts'
+import {
+  DeletedHousingTypeCode,
+  HousingType,
+  HousingTypeCode,
+  HousingTypeInput,
+  HousingTypeList,
+  NewHousingTypeCode,
+} from './schemas.ts'
 
 const example = { code: 'SFD', description: 'Single Family Housing' }
 const missing = { 404: 'No housing type has this code.' }
@@ -128,7 +135,7 @@ export const housingTypeRoutes: Routes<{ types: HousingTypes }> = async (app, { 
       scope: 'housing:admin',
       description:
         'A type that houses have cannot be deleted. With `If-Match` only the version that is named is deleted.',
-      params: HousingTypeCode,
+      params: DeletedHousingTypeCode,
       headers: Preconditions,
       response: {
         204: noContent('The type is deleted.'),

@@ -19,24 +19,22 @@ export const HousingTypeList = Type.Object(
 /** A housing type as a client sends it. */
 export const HousingTypeInput = Type.Object(
   {
-    description: Text('The name of the type', 'Single Family Housing'),
+    description: Text('The name of the type', 'Town House'),
     code: Type.Optional(
       Type.String({
         pattern: codePattern,
         description: 'The code in the path. May be omitted.',
-        examples: ['SFD'],
+        examples: ['TNH'],
       }),
     ),
   },
-  { $id: 'HousingTypeInput', additionalProperties: false, examples: [{ description: 'Single Family Housing' }] },
+  { $id: 'HousingTypeInput', additionalProperties: false, examples: [{ description: 'Town House' }] },
 )
 
-const path = {
-  code: Type.String({
-    pattern: codePattern,
-    description: 'The code: three capital letters.',
-    examples: ['SFD', 'TNH'],
-  }),
-}
-export const HousingTypeCode = Type.Object(path)
-export const NewHousingTypeCode = Type.Object(path, mayCreate)
+const codeLike = (example: string) => ({
+  code: Type.String({ pattern: codePattern, description: 'The code: three capital letters.', examples: [example] }),
+})
+export const HousingTypeCode = Type.Object(codeLike('SFD'))
+/** The examples of the writes fit together: one adds the type that the other deletes. */
+export const NewHousingTypeCode = Type.Object(codeLike('TNH'), mayCreate)
+export const DeletedHousingTypeCode = Type.Object(codeLike('TNH'))

@@ -21,8 +21,8 @@ export const Housing = Type.Object(
 export type Housing = Static<typeof Housing>
 
 const values = {
-  address: Text('House number, or name', '1207'),
-  street: Text('Street', 'Douglas Street'),
+  address: Text('House number, or name', '735'),
+  street: Text('Street', 'Broughton Street'),
   city: Text('City', 'Victoria'),
   postal_code: PostalCode,
   housing_type: Type.String({
@@ -39,11 +39,11 @@ export const writableMembers = Object.keys(values) as (keyof typeof values)[]
 export const ownColumns = writableMembers.filter((member) => member !== 'housing_type')
 
 const example = {
-  address: '1207',
-  street: 'Douglas Street',
+  address: '735',
+  street: 'Broughton Street',
   city: 'Victoria',
-  postal_code: 'v8w2e7',
-  housing_type: 'SFD',
+  postal_code: 'v8w3h2',
+  housing_type: 'COP',
 }
 
 /** A house as a client sends it: all that a client may set. */
@@ -84,6 +84,6 @@ export const AsOf = Type.Object(
 export const exampleHousing: Housing = {
   id: 17,
   ...example,
-  postal_code: 'V8W 2E7',
+  postal_code: 'V8W 3H2',
   ...exampleBookkeeping,
 }

@@ -55,7 +55,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
     },
   })
   app.decorateRequest('caller', null)
-  app.decorate('declared', { tags: [], kinds: new Map(Object.entries(kinds)) })
+  app.decorate('declared', { tags: [], groups: [], kinds: new Map(Object.entries(kinds)) })
   app.addSchema(ProblemDocument)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
   queuePipelined(app.server)

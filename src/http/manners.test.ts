@@ -340,8 +340,33 @@ describe('the pages of problems', () => {
     },
   )
 
+  test('/problems lists them all, in HTML and in Markdown, and links to each', async () => {
+    for (const path of ['/problems', '/problems/']) {
+      const page = await api.get(path, { accept: 'text/html' })
+      expect([page.statusCode, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
+      const codes = [...page.body.matchAll(/<td><a href="([^"]*)"/g)].map(([, to = '']) => {
+        const { pathname } = new URL(to, `http://localhost${path}`)
+        return pathname.replace(/^\/problems\//, '')
+      })
+      expect(codes.sort()).toEqual([...app.declared.kinds.keys()].sort())
+      const markdown = await api.get(path)
+      expect(markdown.headers['content-type']).toBe('text/markdown; charset=utf-8')
+      expect(markdown.body).toContain('- 412 `precondition-failed`: The precondition does not hold\n')
+    }
+  })
+
+  test('a page loads nothing but its style and its icon', async () => {
+    for (const path of ['/problems', '/problems/not-found'])
+      expect((await api.get(path, { accept: 'text/html' })).headers['content-security-policy']).toBe(
+        "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+      )
+    expect((await api.get('/problems/nope', { accept: 'text/html' })).headers['content-security-policy']).toContain(
+      "default-src 'none'; frame-ancestors 'none'",
+    )
+  })
+
   test('an unknown problem is a 404', async () => {
-    for (const code of ['nope', 'constructor', '__proto__', 'toString', '%00', '%3Cscript%3E', 'x'.repeat(5000), ''])
+    for (const code of ['nope', 'constructor', '__proto__', 'toString', '%00', '%3Cscript%3E', 'x'.repeat(5000)])
       expectProblem(await api.get(`/problems/${code}`, { accept: 'text/html' }), 404, 'not-found')
   })
 })

@@ -1,9 +1,9 @@
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AccessSettings, Scope } from '../config/access-settings.ts'
 import { includes } from '../contract/caller.ts'
 import { plainJson } from '../http/representation.ts'
+import { docsPage } from './docs-page.ts'
 
 interface Options {
   version: string
@@ -42,32 +42,13 @@ export async function serveDocs(app: FastifyInstance, { version, access }: Optio
       'openapiObject' in document ? { ...completed(document.openapiObject), tags: app.declared.tags } : {},
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
   })
-  await app.register(page)
+  await app.register(docsPage, { asksForKeys: access.auth === 'keys' })
   app.get('/openapi.json', { schema: { hide: true }, config: { public: true }, onSend: plainJson }, async (request) =>
     atSite(app.swagger(), request),
   )
   app.get('/redoc', { schema: { hide: true }, config: { public: true } }, async (_request, reply) =>
     reply.redirect('/docs'),
   )
-}
-
-/** The page, whose files are as public as the contract. */
-const page: FastifyPluginAsync = async (app) => {
-  app.addHook('onRoute', (route) => {
-    route.config = { ...route.config, public: true }
-  })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    indexPrefix: '.', // the page loads its files by relative paths, as clients may see it below a prefix
-    transformSpecification: atSite,
-    transformSpecificationClone: false,
-    uiConfig: { validatorUrl: null, tryItOutEnabled: true },
-    staticCSP: [
-      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'",
-      "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ].join('; '),
-    theme: { title: 'Sample API' },
-  })
 }
 
 /** The contract, whose server is the API where clients see it. */

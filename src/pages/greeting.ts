@@ -1,13 +1,13 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import { plainJson, preferred } from '../http/representation.ts'
-import { pageSender } from './page.ts'
+import { frontPageSender } from './front-page.ts'
 
 const types = { json: 'application/json', html: 'text/html' }
 
 /** `GET /`, as the Python version answers it; for clients that prefer HTML, which are browsers, it is the page. */
 export const greeting: FastifyPluginAsync = async (app) => {
-  const sendPage = pageSender()
+  const sendPage = frontPageSender()
   app.get(
     '/',
     {

@@ -35,6 +35,12 @@ const wrongInput = { description: 'The input is wrong.', ...ref(V1ValidationFail
  * hold.
  */
 export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }> = async (app, { db, types }) => {
+  app.declared.groups.push({
+    prefix: '/api/v1/',
+    name: 'Version 1',
+    description:
+      'Frozen: it answers as the Python version did, and nothing is added. New clients use version 2, above.',
+  })
   for (const shape of [V1Failure, V1Housing, V1HousingType, V1HousingInput, V1ValidationFailure]) app.addSchema(shape)
   app.setValidatorCompiler(() => () => true)
   acceptJsonAsVersion1(app)
@@ -98,7 +104,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
         operationId: 'get_housing_in_postal_code_api_v1_housing__postal_code__get',
         summary: 'Get Housing In Postal Code',
         description: 'The houses of a postal code, spelled as it is stored. A 404 if there are none.',
-        params: Type.Object({ postal_code: Type.String({ examples: ['V8V 1A1'] }) }),
+        params: Type.Object({ postal_code: Type.String({ examples: ['V8W 3H2'] }) }),
         querystring: V1Paging,
         response: {
           200: Type.Array(ref(V1Housing), { maxItems: maxLimit }),

@@ -5,18 +5,18 @@ import { maxInt4 } from '../contract/json-schema.ts'
 export const maxLimit = 10_000
 
 const house = {
-  address: Type.String({ examples: ['1207'] }),
-  street: Type.String({ examples: ['Douglas Street'] }),
+  address: Type.String({ examples: ['735'] }),
+  street: Type.String({ examples: ['Broughton Street'] }),
   city: Type.String({ examples: ['Victoria'] }),
-  postal_code: Type.String({ examples: ['V8V 1A1'] }),
+  postal_code: Type.String({ examples: ['V8W 3H2'] }),
   housing_type_id: Type.Integer({ format: 'int32', examples: [1] }),
 }
 
 const example = {
-  address: '1207',
-  street: 'Douglas Street',
+  address: '735',
+  street: 'Broughton Street',
   city: 'Victoria',
-  postal_code: 'V8V 1A1',
+  postal_code: 'V8W 3H2',
   housing_type_id: 1,
 }
 
@@ -25,10 +25,10 @@ const line = (example: string) => Type.String({ pattern: '^[^\\u0000]{0,50} *$',
 /** A house as a client sends it. These rules only document those of `readHouse`. */
 export const V1HousingInput = Type.Object(
   {
-    address: line('1207'),
-    street: line('Douglas Street'),
+    address: line('735'),
+    street: line('Broughton Street'),
     city: line('Victoria'),
-    postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8V 1A1'] }),
+    postal_code: Type.String({ pattern: '^[A-Za-z][0-9][A-Za-z] [0-9][A-Za-z][0-9]$', examples: ['V8W 3H2'] }),
     housing_type_id: Type.Integer({ format: 'int32', minimum: -maxInt4 - 1, maximum: maxInt4, examples: [1] }),
   },
   { $id: 'V1HousingInput', examples: [example] },

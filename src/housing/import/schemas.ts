@@ -44,14 +44,13 @@ export const ImportReport = Type.Object(
 )
 export type ImportReport = Static<typeof ImportReport>
 
+/** A new house, so that the examples can be sent as they are. */
 const exampleRow = {
-  id: 17,
-  address: '1207',
-  street: 'Douglas Street',
+  address: '735',
+  street: 'Broughton Street',
   city: 'Victoria',
-  postal_code: 'V8W 2E7',
-  housing_type: 'SFD',
-  version: 3,
+  postal_code: 'V8W 3H2',
+  housing_type: 'COP',
 }
 
 /** Files, by their media types. */
@@ -69,7 +68,7 @@ export const files = {
 }
 
 const exampleFault = { line: 2, field: 'version', code: 'version-conflict', detail: 'The house is in version 4.' }
-const exampleRejectedRow = { ...exampleRow, ...exampleFault }
+const exampleRejectedRow = { id: 17, ...exampleRow, version: 3, ...exampleFault }
 
 /** Rejected rows, as files. */
 export const exampleRejected = {

@@ -8,7 +8,6 @@ import { root } from '../root.ts'
 const types: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
-  '.svg': 'image/svg+xml',
   '.csv': 'text/csv; charset=utf-8',
 }
 
@@ -23,7 +22,7 @@ const folder = new URL('dist/page/', root)
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
 
 /** Answers the page itself. Its URLs are relative, as clients may see it below a prefix. */
-export function pageSender(): (reply: FastifyReply) => FastifyReply {
+export function frontPageSender(): (reply: FastifyReply) => FastifyReply {
   const html = read('index.html')
   return (reply) =>
     reply
@@ -33,7 +32,7 @@ export function pageSender(): (reply: FastifyReply) => FastifyReply {
 }
 
 /** The files that the page loads. Their names change with their content, so they can be kept forever. */
-export const pageFiles: FastifyPluginAsync = async (app) => {
+export const frontPageFiles: FastifyPluginAsync = async (app) => {
   const files = new Map(readdirSync(folder).map((name) => [name, read(name)]))
   files.delete('index.html')
   app.get<{ Params: { name: string } }>(
