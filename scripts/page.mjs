@@ -23,9 +23,7 @@ export function buildPage() {
   const outputs = Object.entries(metafile.outputs)
   const html = entries.reduce(
     (html, name) => {
-      const [output] = outputs.find(
-        ([, { entryPoint }]) => entryPoint === `page/${name}`,
-      )
+      const [output] = outputs.find(([, { entryPoint }]) => entryPoint === `page/${name}`)
       return html.replace(`"${name}"`, `"page/${basename(output)}"`)
     },
     readFileSync('page/index.html', 'utf8'),
