@@ -23,13 +23,15 @@ ENV PATH=/app/node_modules/.bin:$PATH
 RUN chown 1000:1000 . node_modules
 COPY . .
 USER 1000:1000
-CMD ["tsx", "watch", "src/main.ts"]
+CMD ["tsx", "watch", "scripts/dev.mjs"]
 
 FROM packages AS build
 COPY scripts/blank-database.mjs scripts/
 RUN node scripts/blank-database.mjs
 COPY tsconfig.json ./
-COPY scripts/build.mjs scripts/
+COPY scripts/build.mjs scripts/page.mjs scripts/
+COPY client/src client/src
+COPY page page
 COPY src src
 RUN npm run build
 WORKDIR /image

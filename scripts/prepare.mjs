@@ -38,5 +38,6 @@ const run = (what, command, args) => {
 if (packages('package-lock.json') !== packages('node_modules/.package-lock.json'))
   run('Installing', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])
 // the lockfile counts too: dist/ contains packages
-if (newest([...within('src'), 'scripts/build.mjs', 'package-lock.json']) > newest(within('dist')))
+const sources = ['src', 'page', 'client/src'].flatMap(within)
+if (newest([...sources, 'scripts/build.mjs', 'scripts/page.mjs', 'package-lock.json']) > newest(within('dist')))
   run('Building', 'npm', ['run', '--silent', 'build'])

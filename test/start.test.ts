@@ -54,14 +54,18 @@ test('a second `npm start` has nothing to build; Ctrl-C, which reaches npm and t
   expect(npm.output.stdout.match(/closing/g)).toHaveLength(1)
 })
 
-test('`npm run dev` restarts when the source changes, on the same embedded data', async () => {
+test('`npm run dev` restarts when the source or the page changes, on the same embedded data', async () => {
   const npm = await serve({ program: ['npm', 'run', 'dev'], cwd, ...(await embedded()), group: true })
   const listens = /listens on (http:\S+);/g
   const file = join(cwd, 'src/pages/greeting.ts')
   await writeFile(file, (await readFile(file, 'utf8')).replace("message: 'Sample API'", "message: 'Changed'"))
   await expect.poll(() => npm.output.stdout.match(listens), { timeout: 60_000 }).toHaveLength(2)
-  const [, url] = [...npm.output.stdout.matchAll(listens)].map(([, url]) => url)
-  expect(await (await fetch(`${url}/`)).json()).toEqual({ message: 'Changed' })
+  const urls = () => [...npm.output.stdout.matchAll(listens)].map(([, url]) => url)
+  expect(await (await fetch(`${urls()[1]}/`)).json()).toEqual({ message: 'Changed' })
+  const page = join(cwd, 'page/index.html')
+  await writeFile(page, (await readFile(page, 'utf8')).replace('<title>Sample API', '<title>Changed'))
+  await expect.poll(urls, { timeout: 60_000 }).toHaveLength(3)
+  expect(await (await fetch(`${urls()[2]}/`, { headers: { accept: 'text/html' } })).text()).toContain('Changed')
   npm.signal('SIGINT')
   await npm.exit
   await expect.poll(() => left(npm), { timeout: 20_000 }).toEqual([])
@@ -78,7 +82,14 @@ describe('the preparation asks npm', () => {
     return { code, asked: (await readFile(join(bin, 'asked'), 'utf8').catch(() => '')).split('\n').slice(0, -1) }
   }
   const built = () => utimes(join(cwd, 'dist/main.js'), 4e9, 4e9)
-  const sources = ['src/main.ts', 'src', 'package-lock.json', 'scripts/build.mjs']
+  const sources = [
+    'src/main.ts',
+    'src',
+    'page/main.tsx',
+    'client/src/index.ts',
+    'package-lock.json',
+    'scripts/page.mjs',
+  ]
 
   test('for nothing if everything is up to date', async () => {
     await built()

@@ -92,7 +92,7 @@ describe('the image', () => {
     expect(paths.filter((path) => /\.map$|\.d\.[cm]?ts$|\/test\//.test(path))).toEqual([])
 
     const compiled = paths.filter((path) =>
-      /^app\/dist\/((main|[a-z]+-[0-9A-Z]{8})\.js|blank-database\.tar\.gz)$/.test(path),
+      /^app\/dist\/((main|[a-z]+-[0-9A-Z]{8})\.js|page\/[\w.-]+|blank-database\.tar\.gz)$/.test(path),
     )
     expect(compiled).toEqual(expect.arrayContaining(['app/dist/main.js', 'app/dist/blank-database.tar.gz']))
     expect(paths.filter((path) => !inPackages.includes(path) && !compiled.includes(path)).toSorted()).toEqual(
