@@ -244,7 +244,7 @@ test('EventSource gets every change once, over restarts and an outage of the dat
 
 test('the client works in a browser, where it asks the origin of the page', async () => {
   const page = await openPage()
-  await page.goto(`${url}/livez`)
+  await page.goto(`${url}/docs`)
   const { outputFiles } = await build({
     entryPoints: ['client/src/index.ts'],
     bundle: true,

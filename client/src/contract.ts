@@ -146,7 +146,7 @@ export interface paths {
         put?: never;
         /**
          * Add and change houses from a file
-         * @description A file of any length in UTF-8: CSV with a header (`,`, `;` or tab between the cells, the columns in any order), or one JSON object in each line (NDJSON), also with `Content-Encoding: gzip`; or an array of at most 4 MiB. A row without `id` is a new house. A row with `id` changes that house, where `version` is given only if the house is in that version. Members that a row does not have, or that are as they are stored, stay as they are; all others must be valid as for POST and PATCH. So an export can be edited and imported again. With `Accept: text/csv`, or `application/x-ndjson` if the file is not CSV, the answer is the rejected rows, with their faults: correct and import them.
+         * @description A file of any length in UTF-8: CSV with a header (`,`, `;` or tab between the cells, the columns in any order), or one JSON object in each line (NDJSON), also with `Content-Encoding: gzip`; or an array of at most 4 MiB. A row without `id` is a new house. A row with `id` changes that house, where `version` is given only if the house is in that version. Members that a row does not have, or that are as they are stored, stay as they are; all others must be valid as for POST and PATCH. So an export can be edited and imported again. With `Accept: application/x-ndjson`, or `text/csv` if the file is CSV, the answer is the rejected rows, with their faults: correct and import them.
          */
         post: operations["importHousing"];
         delete?: never;
@@ -338,24 +338,24 @@ export interface components {
         };
         /**
          * @example {
-         *       "address": "1207",
-         *       "street": "Douglas Street",
+         *       "address": "735",
+         *       "street": "Broughton Street",
          *       "city": "Victoria",
-         *       "postal_code": "v8w2e7",
-         *       "housing_type": "SFD"
+         *       "postal_code": "v8w3h2",
+         *       "housing_type": "COP"
          *     }
          */
         HousingInput: {
             /**
              * Format: visible
              * @description House number, or name: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example 1207
+             * @example 735
              */
             address: string;
             /**
              * Format: visible
              * @description Street: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example Douglas Street
+             * @example Broughton Street
              */
             street: string;
             /**
@@ -385,13 +385,13 @@ export interface components {
             /**
              * Format: visible
              * @description House number, or name: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example 1207
+             * @example 735
              */
             address?: string;
             /**
              * Format: visible
              * @description Street: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example Douglas Street
+             * @example Broughton Street
              */
             street?: string;
             /**
@@ -560,13 +560,13 @@ export interface components {
         };
         /**
          * @description CSV (RFC 4180) with a header, in UTF-8.
-         * @example id,address,street,city,postal_code,housing_type,version
-         *     17,1207,Douglas Street,Victoria,V8W 2E7,SFD,3
+         * @example address,street,city,postal_code,housing_type
+         *     735,Broughton Street,Victoria,V8W 3H2,COP
          */
         CsvFile: string;
         /**
          * @description An ImportRow in each line, in UTF-8.
-         * @example {"id":17,"address":"1207","street":"Douglas Street","city":"Victoria","postal_code":"V8W 2E7","housing_type":"SFD","version":3}
+         * @example {"address":"735","street":"Broughton Street","city":"Victoria","postal_code":"V8W 3H2","housing_type":"COP"}
          */
         NdjsonFile: string;
         ImportRow: {
@@ -579,13 +579,13 @@ export interface components {
             /**
              * Format: visible
              * @description House number, or name: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example 1207
+             * @example 735
              */
             address?: string;
             /**
              * Format: visible
              * @description Street: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example Douglas Street
+             * @example Broughton Street
              */
             street?: string;
             /**
@@ -614,13 +614,11 @@ export interface components {
         /**
          * @example [
          *       {
-         *         "id": 17,
-         *         "address": "1207",
-         *         "street": "Douglas Street",
+         *         "address": "735",
+         *         "street": "Broughton Street",
          *         "city": "Victoria",
-         *         "postal_code": "V8W 2E7",
-         *         "housing_type": "SFD",
-         *         "version": 3
+         *         "postal_code": "V8W 3H2",
+         *         "housing_type": "COP"
          *       }
          *     ]
          */
@@ -681,19 +679,19 @@ export interface components {
         };
         /**
          * @example {
-         *       "description": "Single Family Housing"
+         *       "description": "Town House"
          *     }
          */
         HousingTypeInput: {
             /**
              * Format: visible
              * @description The name of the type: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
-             * @example Single Family Housing
+             * @example Town House
              */
             description: string;
             /**
              * @description The code in the path. May be omitted.
-             * @example SFD
+             * @example TNH
              */
             code?: string;
         };
@@ -749,11 +747,11 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "id": 17,
-                     *           "address": "1207",
-                     *           "street": "Douglas Street",
+                     *           "address": "735",
+                     *           "street": "Broughton Street",
                      *           "city": "Victoria",
-                     *           "postal_code": "V8W 2E7",
-                     *           "housing_type": "SFD",
+                     *           "postal_code": "V8W 3H2",
+                     *           "housing_type": "COP",
                      *           "version": 3,
                      *           "created_at": "2026-11-22T18:03:11.482Z",
                      *           "updated_at": "2026-11-23T09:41:00.120Z"
@@ -781,11 +779,11 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "address": "1207",
-                 *       "street": "Douglas Street",
+                 *       "address": "735",
+                 *       "street": "Broughton Street",
                  *       "city": "Victoria",
-                 *       "postal_code": "v8w2e7",
-                 *       "housing_type": "SFD"
+                 *       "postal_code": "v8w3h2",
+                 *       "housing_type": "COP"
                  *     }
                  */
                 "application/json": components["schemas"]["HousingInput"];
@@ -807,11 +805,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": 17,
-                     *       "address": "1207",
-                     *       "street": "Douglas Street",
+                     *       "address": "735",
+                     *       "street": "Broughton Street",
                      *       "city": "Victoria",
-                     *       "postal_code": "V8W 2E7",
-                     *       "housing_type": "SFD",
+                     *       "postal_code": "V8W 3H2",
+                     *       "housing_type": "COP",
                      *       "version": 3,
                      *       "created_at": "2026-11-22T18:03:11.482Z",
                      *       "updated_at": "2026-11-23T09:41:00.120Z"
@@ -854,11 +852,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": 17,
-                     *       "address": "1207",
-                     *       "street": "Douglas Street",
+                     *       "address": "735",
+                     *       "street": "Broughton Street",
                      *       "city": "Victoria",
-                     *       "postal_code": "V8W 2E7",
-                     *       "housing_type": "SFD",
+                     *       "postal_code": "V8W 3H2",
+                     *       "housing_type": "COP",
                      *       "version": 3,
                      *       "created_at": "2026-11-22T18:03:11.482Z",
                      *       "updated_at": "2026-11-23T09:41:00.120Z"
@@ -882,7 +880,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too. */
+                /**
+                 * @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too.
+                 * @example *
+                 */
                 "If-Match": string;
             };
             path: {
@@ -898,11 +899,11 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "address": "1207",
-                 *       "street": "Douglas Street",
+                 *       "address": "735",
+                 *       "street": "Broughton Street",
                  *       "city": "Victoria",
-                 *       "postal_code": "v8w2e7",
-                 *       "housing_type": "SFD"
+                 *       "postal_code": "v8w3h2",
+                 *       "housing_type": "COP"
                  *     }
                  */
                 "application/json": components["schemas"]["HousingInput"];
@@ -920,11 +921,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": 17,
-                     *       "address": "1207",
-                     *       "street": "Douglas Street",
+                     *       "address": "735",
+                     *       "street": "Broughton Street",
                      *       "city": "Victoria",
-                     *       "postal_code": "V8W 2E7",
-                     *       "housing_type": "SFD",
+                     *       "postal_code": "V8W 3H2",
+                     *       "housing_type": "COP",
                      *       "version": 3,
                      *       "created_at": "2026-11-22T18:03:11.482Z",
                      *       "updated_at": "2026-11-23T09:41:00.120Z"
@@ -939,7 +940,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too. */
+                /**
+                 * @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too.
+                 * @example *
+                 */
                 "If-Match": string;
             };
             path: {
@@ -966,7 +970,10 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too. */
+                /**
+                 * @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too.
+                 * @example *
+                 */
                 "If-Match": string;
             };
             path: {
@@ -1000,11 +1007,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": 17,
-                     *       "address": "1207",
-                     *       "street": "Douglas Street",
+                     *       "address": "735",
+                     *       "street": "Broughton Street",
                      *       "city": "Victoria",
-                     *       "postal_code": "V8W 2E7",
-                     *       "housing_type": "SFD",
+                     *       "postal_code": "V8W 3H2",
+                     *       "housing_type": "COP",
                      *       "version": 3,
                      *       "created_at": "2026-11-22T18:03:11.482Z",
                      *       "updated_at": "2026-11-23T09:41:00.120Z"
@@ -1056,11 +1063,11 @@ export interface operations {
                      *           ],
                      *           "house": {
                      *             "id": 17,
-                     *             "address": "1207",
-                     *             "street": "Douglas Street",
+                     *             "address": "735",
+                     *             "street": "Broughton Street",
                      *             "city": "Victoria",
-                     *             "postal_code": "V8W 2E7",
-                     *             "housing_type": "SFD",
+                     *             "postal_code": "V8W 3H2",
+                     *             "housing_type": "COP",
                      *             "version": 3,
                      *             "created_at": "2026-11-22T18:03:11.482Z",
                      *             "updated_at": "2026-11-23T09:41:00.120Z"
@@ -1079,7 +1086,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too. Not needed if the resource is deleted. */
+                /**
+                 * @description The ETag of the version to change, such as `"17-3"`, or * for any. A tag that a compressing proxy weakened or suffixed counts too. Not needed if the resource is deleted.
+                 * @example *
+                 */
                 "If-Match"?: string;
                 /** @description Makes the request safe to repeat for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. Use a new key for each new request. */
                 "Idempotency-Key"?: string;
@@ -1113,11 +1123,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": 17,
-                     *       "address": "1207",
-                     *       "street": "Douglas Street",
+                     *       "address": "735",
+                     *       "street": "Broughton Street",
                      *       "city": "Victoria",
-                     *       "postal_code": "V8W 2E7",
-                     *       "housing_type": "SFD",
+                     *       "postal_code": "V8W 3H2",
+                     *       "housing_type": "COP",
                      *       "version": 3,
                      *       "created_at": "2026-11-22T18:03:11.482Z",
                      *       "updated_at": "2026-11-23T09:41:00.120Z"
@@ -1177,11 +1187,11 @@ export interface operations {
                      *           "version": 3,
                      *           "house": {
                      *             "id": 17,
-                     *             "address": "1207",
-                     *             "street": "Douglas Street",
+                     *             "address": "735",
+                     *             "street": "Broughton Street",
                      *             "city": "Victoria",
-                     *             "postal_code": "V8W 2E7",
-                     *             "housing_type": "SFD",
+                     *             "postal_code": "V8W 3H2",
+                     *             "housing_type": "COP",
                      *             "version": 3,
                      *             "created_at": "2026-11-22T18:03:11.482Z",
                      *             "updated_at": "2026-11-23T09:41:00.120Z"
@@ -1231,11 +1241,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example {"id":17,"address":"1207","street":"Douglas Street","city":"Victoria","postal_code":"V8W 2E7","housing_type":"SFD","version":3,"created_at":"2026-11-22T18:03:11.482Z","updated_at":"2026-11-23T09:41:00.120Z"} */
+                    /** @example {"id":17,"address":"735","street":"Broughton Street","city":"Victoria","postal_code":"V8W 3H2","housing_type":"COP","version":3,"created_at":"2026-11-22T18:03:11.482Z","updated_at":"2026-11-23T09:41:00.120Z"} */
                     "application/x-ndjson": string;
                     /**
                      * @example id,address,street,city,postal_code,housing_type,version,created_at,updated_at
-                     *     17,1207,Douglas Street,Victoria,V8W 2E7,SFD,3,2026-11-22T18:03:11.482Z,2026-11-23T09:41:00.120Z
+                     *     17,735,Broughton Street,Victoria,V8W 3H2,COP,3,2026-11-22T18:03:11.482Z,2026-11-23T09:41:00.120Z
                      */
                     "text/csv": string;
                 };
@@ -1262,23 +1272,21 @@ export interface operations {
                 /**
                  * @example [
                  *       {
-                 *         "id": 17,
-                 *         "address": "1207",
-                 *         "street": "Douglas Street",
+                 *         "address": "735",
+                 *         "street": "Broughton Street",
                  *         "city": "Victoria",
-                 *         "postal_code": "V8W 2E7",
-                 *         "housing_type": "SFD",
-                 *         "version": 3
+                 *         "postal_code": "V8W 3H2",
+                 *         "housing_type": "COP"
                  *       }
                  *     ]
                  */
                 "application/json": components["schemas"]["ImportRows"];
                 /**
-                 * @example id,address,street,city,postal_code,housing_type,version
-                 *     17,1207,Douglas Street,Victoria,V8W 2E7,SFD,3
+                 * @example address,street,city,postal_code,housing_type
+                 *     735,Broughton Street,Victoria,V8W 3H2,COP
                  */
                 "text/csv": components["schemas"]["CsvFile"];
-                /** @example {"id":17,"address":"1207","street":"Douglas Street","city":"Victoria","postal_code":"V8W 2E7","housing_type":"SFD","version":3} */
+                /** @example {"address":"735","street":"Broughton Street","city":"Victoria","postal_code":"V8W 3H2","housing_type":"COP"} */
                 "application/x-ndjson": components["schemas"]["NdjsonFile"];
             };
         };
@@ -1311,11 +1319,11 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ImportReport"];
-                    /** @example {"id":17,"address":"1207","street":"Douglas Street","city":"Victoria","postal_code":"V8W 2E7","housing_type":"SFD","version":3,"line":2,"field":"version","code":"version-conflict","detail":"The house is in version 4."} */
+                    /** @example {"id":17,"address":"735","street":"Broughton Street","city":"Victoria","postal_code":"V8W 3H2","housing_type":"COP","version":3,"line":2,"field":"version","code":"version-conflict","detail":"The house is in version 4."} */
                     "application/x-ndjson": string;
                     /**
                      * @example id,address,street,city,postal_code,housing_type,version,line,field,code,detail
-                     *     17,1207,Douglas Street,Victoria,V8W 2E7,SFD,3,2,version,version-conflict,The house is in version 4.
+                     *     17,735,Broughton Street,Victoria,V8W 3H2,COP,3,2,version,version-conflict,The house is in version 4.
                      */
                     "text/csv": string;
                 };
@@ -1371,11 +1379,11 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ImportReport"];
-                    /** @example {"id":17,"address":"1207","street":"Douglas Street","city":"Victoria","postal_code":"V8W 2E7","housing_type":"SFD","version":3,"line":2,"field":"version","code":"version-conflict","detail":"The house is in version 4."} */
+                    /** @example {"id":17,"address":"735","street":"Broughton Street","city":"Victoria","postal_code":"V8W 3H2","housing_type":"COP","version":3,"line":2,"field":"version","code":"version-conflict","detail":"The house is in version 4."} */
                     "application/x-ndjson": string;
                     /**
                      * @example id,address,street,city,postal_code,housing_type,version,line,field,code,detail
-                     *     17,1207,Douglas Street,Victoria,V8W 2E7,SFD,3,2,version,version-conflict,The house is in version 4.
+                     *     17,735,Broughton Street,Victoria,V8W 3H2,COP,3,2,version,version-conflict,The house is in version 4.
                      */
                     "text/csv": string;
                 };
@@ -1424,11 +1432,11 @@ export interface operations {
                      *           "operation": "updated",
                      *           "house": {
                      *             "id": 17,
-                     *             "address": "1207",
-                     *             "street": "Douglas Street",
+                     *             "address": "735",
+                     *             "street": "Broughton Street",
                      *             "city": "Victoria",
-                     *             "postal_code": "V8W 2E7",
-                     *             "housing_type": "SFD",
+                     *             "postal_code": "V8W 3H2",
+                     *             "housing_type": "COP",
                      *             "version": 3,
                      *             "created_at": "2026-11-22T18:03:11.482Z",
                      *             "updated_at": "2026-11-23T09:41:00.120Z"
@@ -1443,7 +1451,7 @@ export interface operations {
                     /**
                      * @example id: 4711
                      *     event: change
-                     *     data: {"position":4711,"version":3,"at":"2026-11-23T09:41:00.120Z","by":null,"operation":"updated","house":{"id":17,"address":"1207","street":"Douglas Street","city":"Victoria","postal_code":"V8W 2E7","housing_type":"SFD","version":3,"created_at":"2026-11-22T18:03:11.482Z","updated_at":"2026-11-23T09:41:00.120Z"},"id":17}
+                     *     data: {"position":4711,"version":3,"at":"2026-11-23T09:41:00.120Z","by":null,"operation":"updated","house":{"id":17,"address":"735","street":"Broughton Street","city":"Victoria","postal_code":"V8W 3H2","housing_type":"COP","version":3,"created_at":"2026-11-22T18:03:11.482Z","updated_at":"2026-11-23T09:41:00.120Z"},"id":17}
                      */
                     "text/event-stream": string;
                 };
@@ -1503,7 +1511,10 @@ export interface operations {
                 "If-None-Match"?: string;
             };
             path: {
-                /** @description The code: three capital letters. */
+                /**
+                 * @description The code: three capital letters.
+                 * @example SFD
+                 */
                 code: string;
             };
             cookie?: never;
@@ -1548,7 +1559,10 @@ export interface operations {
                 "If-None-Match"?: string;
             };
             path: {
-                /** @description The code: three capital letters. */
+                /**
+                 * @description The code: three capital letters.
+                 * @example TNH
+                 */
                 code: string;
             };
             cookie?: never;
@@ -1557,7 +1571,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "description": "Single Family Housing"
+                 *       "description": "Town House"
                  *     }
                  */
                 "application/json": components["schemas"]["HousingTypeInput"];
@@ -1612,7 +1626,10 @@ export interface operations {
                 "If-None-Match"?: string;
             };
             path: {
-                /** @description The code: three capital letters. */
+                /**
+                 * @description The code: three capital letters.
+                 * @example TNH
+                 */
                 code: string;
             };
             cookie?: never;
@@ -1670,4 +1687,5 @@ export type ContractCode =
     | "unknown-housing-type"
     | "invalid-file"
     | "rows-rejected"
+    | "import-incomplete"
     | "housing-type-in-use";
