@@ -266,10 +266,11 @@ test('the client works in a browser, where it asks the origin of the page', asyn
     for await (const { version } of changes) if (versions.push(version) === 2) break
     const failure = await housing.remove({ id, version: 1 }).catch((error: unknown) => error)
     const listening = new AbortController()
-    setTimeout(() => listening.abort('enough'), 100)
     const next = housing.changes({ after: changes.position }, listening)[Symbol.asyncIterator]()
     await next.next()
-    const end = await next.next().catch((reason: unknown) => reason)
+    const waiting = next.next().catch((reason: unknown) => reason)
+    listening.abort('enough')
+    const end = await waiting
     return { city, unchanged, versions, code: failure instanceof Problem && failure.code, end }
   }, library)
   expect(seen).toEqual({ city: 'Saanich', unchanged: 1, versions: [1, 2], code: 'precondition-failed', end: 'enough' })

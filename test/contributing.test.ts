@@ -17,7 +17,17 @@ const run = (tool: string, ...args: string[]) =>
   )
 
 test('the resource that CONTRIBUTING.md adds compiles, is in style and passes its tests', async () => {
-  for (const part of ['src', 'client', 'db', 'test', 'bench', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json'])
+  for (const part of [
+    'src',
+    'client',
+    'db',
+    'test',
+    'bench',
+    'scripts',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+  ])
     await cp(join(root, part), join(copy, part), { recursive: true })
   for (const file of ['vitest.config.ts', 'biome.json']) await cp(join(root, file), join(copy, file))
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
