@@ -94,11 +94,8 @@ async function follow(url: string, after: number): Promise<{ got: string[]; next
   }
 }
 
-test.each([
-  ['a server to another database, an embedded one, and back', onServer, ['server', 'embedded', 'server']],
-  ['an embedded database to another one, a server, and back', newFolder, ['embedded', 'server', 'embedded']],
-] as const)('a registry moves from %s, and clients notice nothing', async (_, begin, stations) => {
-  let { env }: { env: Env } = await begin()
+test('a registry moves between servers and embedded databases, and clients notice nothing', async () => {
+  let { env }: { env: Env } = await onServer()
   const api = await serve({ env })
   await fill(api.url)
   const at = new Date().toISOString()
@@ -112,7 +109,7 @@ test.each([
   let houses = told.filter(({ path, status }) => /^\/housing\/\d+$/.test(path) && status === 200).length
   expect(houses).toBe(23)
 
-  for (const where of stations) {
+  for (const where of ['server', 'embedded', 'embedded', 'server'] as const) {
     const file = await backedUp(env)
     const place = await restored(where, file)
     env = place.env
@@ -248,10 +245,13 @@ describe('a file that is not as it was written', async () => {
     await expectRefused('', /is cut off at its beginning/)
     await expectRefused('id,address\n', /is not a backup/)
     await expectRefused(gzipSync('id,address\n'), /is not a backup/)
-    await expectRefused(bytes.subarray(0, bytes.length - 1), /is cut off/)
+    await expectRefused(bytes.subarray(0, bytes.length - 1), /is damaged at its end/)
     await expectRefused(bytes.subarray(0, bytes.length / 2), /is cut off in the rows of changes, after \d+/)
     for (const more of [Buffer.from('x'), Buffer.from('more'), gzipSync('x')])
-      await expectRefused(Buffer.concat([bytes, more]), /goes on after its end|is damaged, or is not/)
+      await expectRefused(
+        Buffer.concat([bytes, more]),
+        /goes on after its end|is damaged at its end|is damaged, or is not/,
+      )
     await expectRefused(Buffer.concat([bytes, Buffer.alloc(5)]), /has 5 bytes after its end/)
     await expectRefused(
       edited(bytes, (text) => text.replace('Main Street', 'Pain Street')),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ClientBase } from 'pg'
+import { liftTimeouts } from '../migrations/apply.ts'
 import { ask } from '../migrations/history.ts'
 import { BackupRefused, type Contents, format, type Header, Lines, readBackup } from './format.ts'
 import {
@@ -26,6 +27,7 @@ export async function* writeBackup(
   counts: Counts,
 ): AsyncGenerator<string> {
   const lines = new Lines()
+  await liftTimeouts(client)
   await client.query('begin isolation level repeatable read read only')
   const [{ at, postgres }] = await ask(client, "select now() as at, current_setting('server_version') as postgres")
   yield lines.begin({ format, release, schema, at, postgres })
@@ -53,6 +55,7 @@ export async function requireEmpty(client: ClientBase): Promise<void> {
 
 /** Stores what a backup contains in one transaction, and compares what is stored then with the backup. */
 export async function restoreBackup(client: ClientBase, file: string): Promise<Contents> {
+  await liftTimeouts(client)
   await client.query('begin')
   try {
     const tables = await findTables(client)

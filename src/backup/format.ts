@@ -97,7 +97,8 @@ export async function readBackup(file: string, take: Take = async () => {}): Pro
   try {
     for await (const lines of linesOf(unpacked)) for (const line of lines) await reader.read(line)
     const { size } = await stat(file)
-    if (unpacked.bytesWritten !== size) reader.refuse(`has ${size - unpacked.bytesWritten} bytes after its end`)
+    if (unpacked.bytesWritten !== size)
+      reader.refuse(`has ${size - unpacked.bytesWritten} bytes after its end: copy it again, or use another backup`)
     return reader.finish()
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
@@ -128,7 +129,7 @@ class Reader {
   }
 
   async read(line: Buffer): Promise<void> {
-    if (this.#isComplete) this.refuse('goes on after its end')
+    if (this.#isComplete) this.refuse('goes on after its end: copy it again, or use another backup')
     if (!this.#table || line[0] !== brace) {
       await this.#pass()
       this.#readWord(line)
@@ -189,7 +190,7 @@ class Reader {
 
   /** The rest of a sentence about a file that cannot be unpacked. */
   broken(code: string): string {
-    if (this.#isComplete) return 'goes on after its end: copy it again, or use another backup'
+    if (this.#isComplete) return 'is damaged at its end: copy it again, or use another backup'
     if (code === 'Z_BUF_ERROR') return `is cut off ${this.#place()}: copy it again, or use another backup`
     if (this.#header) return `is damaged ${this.#place()}: copy it again, or use another backup`
     return 'is damaged, or is not a backup that `backup` wrote: use another file'

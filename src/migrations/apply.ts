@@ -48,8 +48,8 @@ export async function migrate(client: ClientBase, migrations: Migration[], repor
   }
 }
 
-/** The server, the database or the role may limit sessions, but a script on a large table takes minutes. */
-const liftTimeouts = (client: ClientBase) =>
+/** The server, the database or the role may limit sessions, but a script on a large table, or a backup, takes minutes. */
+export const liftTimeouts = (client: ClientBase) =>
   ask(
     client,
     `select set_config(name, '0', false) from pg_settings where name in (
