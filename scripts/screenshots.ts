@@ -1,8 +1,8 @@
 // Screenshots of each view of the page, wide and narrow, light and dark, in screenshots/ (npm run screenshots). Needs
-// Chromium. The views are those of a registry with demo data, on a new embedded database.
+// Chromium. One of them is that of the README. The views are those of a registry with demo data, on a new embedded database.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
@@ -81,11 +81,14 @@ const browser = await launch()
 try {
   for (const [screen, viewport] of Object.entries(screens))
     for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await browser.newPage({ viewport, colorScheme, deviceScaleFactor: 1.5 })
+      const page = await browser.newPage({ viewport, colorScheme, ...(screen === 'phone' && { deviceScaleFactor: 2 }) })
       const shoot = async (view: string) => {
         await page.waitForLoadState('load')
         await page.locator(':is([data-row], .welcome, .empty, .panel):visible').first().waitFor()
-        await page.screenshot({ path: `${folder}/${view.replace(' ', '-')}-${screen}-${colorScheme}.png` })
+        const image = await page.screenshot({
+          path: `${folder}/${view.replace(' ', '-')}-${screen}-${colorScheme}.png`,
+        })
+        if (view === 'changed' && screen === 'desktop' && colorScheme === 'light') writeFileSync('docs/page.png', image)
       }
       await page.goto(url)
       if ((await page.locator('.welcome, [data-row]').first().getAttribute('data-row')) === null) {

@@ -20,6 +20,7 @@ test('the resource that CONTRIBUTING.md adds compiles, is in style and passes it
   for (const part of [
     'src',
     'client',
+    'page',
     'db',
     'test',
     'bench',

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { on } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { settings } from '../src/config/settings.ts'
 import { startApi } from './support/api.ts'
@@ -10,26 +11,37 @@ import { onServer, temporaryFolder } from './support/places.ts'
 import { serve } from './support/program.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const readme = readFileSync(`${root}/README.md`, 'utf8')
+const paper = (name: string) => readFileSync(join(root, name), 'utf8')
+const readme = paper('README.md')
 const { app } = await startApi()
 
-test('the curl sessions in the README give the answers that they show', async () => {
+test('the sessions and programs in the README, in files.md and in changes.md print what they show', async () => {
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
-  expect(await replay('Use', url.host)).toBe(6)
-  expect(await replay('Files', url.host, { cwd: await temporaryFolder() })).toBe(3)
-  expect(await replay('Changes', url.host)).toBe(1)
+  expect(await replay('README.md', url.host)).toBe(4)
+  const inside = (text: string) => text.replaceAll('localhost:3000', url.host)
+  for (const [language, comment, program] of [
+    ['js', '//', [process.execPath, '--input-type=module', '-e']],
+    ['python', '#', ['python3', '-c']],
+  ] as const) {
+    const [, text = ''] = new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(readme) ?? []
+    const shown = [...text.matchAll(new RegExp(` ${comment} (.*)`, 'g'))].map(([, printed]) => `${printed}\n`)
+    const [file, ...args] = program
+    const { stdout } = await promisify(execFile)(file, [...args, inside(text)])
+    expect(stdout, language).toBe(shown.join(''))
+  }
+  expect(await replay('docs/files.md', url.host, { cwd: await temporaryFolder() })).toBe(3)
+  expect(await replay('docs/changes.md', url.host)).toBe(1)
 })
 
-test('the session with an API key in the README gives the answers that it shows', async () => {
+test('the session with an API key in access.md gives the answers that it shows', async () => {
   const { env } = await onServer()
   const { port } = await serve({ env: { ...env, AUTH: 'keys' } })
-  expect(await replay('Access', `localhost:${port}`, { env })).toBe(6)
+  expect(await replay('docs/access.md', `localhost:${port}`, { env })).toBe(6)
 })
 
-/** Runs the commands of a section in one shell, and compares what they print. Answers how many there were. */
-async function replay(title: string, host: string, { env = {}, cwd = root } = {}): Promise<number> {
-  const section = readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
-  const blocks = [...section.matchAll(/```console\n(.*?)```/gs)].map(([, block = '']) => block)
+/** Runs the commands of a paper in one shell, and compares what they print. Answers how many there were. */
+async function replay(name: string, host: string, { env = {}, cwd = root } = {}): Promise<number> {
+  const blocks = [...paper(name).matchAll(/```console\n(.*?)```/gs)].map(([, block = '']) => block)
   const steps = blocks.flatMap((block) => [...block.matchAll(/^\$ (.*?)\n([^$ ].*?)\n(?=\$|$(?!.))/gms)])
   const shell = spawn('sh', { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void shell.kill())
@@ -78,10 +90,12 @@ test('every file that the documents name exists', () => {
     'CHANGELOG',
     'client/README',
     'docs/access',
+    'docs/api',
     'docs/asvs',
     'docs/backup',
     'docs/changes',
     'docs/containers',
+    'docs/files',
     'docs/moving-from-python',
     'docs/operating',
   ]
