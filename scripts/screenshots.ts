@@ -20,7 +20,10 @@ const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
     await page.getByText('Type', { exact: true }).first().click()
   },
   'nothing found': (page, url) => page.goto(`${url}?q=nowhere`),
-  house: (page, url) => page.goto(`${url}?house=12`),
+  house: async (page, url) => {
+    await page.goto(`${url}?house=12`)
+    await page.locator('#street').waitFor()
+  },
   edit: async (page, url) => {
     await page.goto(`${url}?house=14`)
     await page.locator('#postal_code').fill('not one')
@@ -34,7 +37,7 @@ const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
       fetch('api/v2/housing/16', {
         method: 'PATCH',
         headers: { 'content-type': 'application/merge-patch+json', 'if-match': '*' },
-        body: JSON.stringify({ street: `Some Other Street ${Math.random()}`, city: 'Kelowna' }),
+        body: JSON.stringify({ street: `Other Street ${Math.floor(Math.random() * 1000)}`, city: 'Kelowna' }),
       }),
     )
     await page.getByRole('button', { name: 'Save' }).click()
@@ -46,7 +49,10 @@ const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByRole('button', { name: 'Undo z' }).waitFor()
   },
-  history: (page, url) => page.goto(`${url}?house=12&tab=history`),
+  history: async (page, url) => {
+    await page.goto(`${url}?house=12&tab=history`)
+    await page.locator('.history li').first().waitFor()
+  },
   add: (page, url) => page.goto(`${url}?house=new`),
   import: async (page, url) => {
     await page.goto(`${url}?view=import`)
@@ -84,7 +90,7 @@ try {
       const page = await browser.newPage({ viewport, colorScheme, ...(screen === 'phone' && { deviceScaleFactor: 2 }) })
       const shoot = async (view: string) => {
         await page.waitForLoadState('load')
-        await page.locator(':is([data-row], .welcome, .empty, .panel):visible').first().waitFor()
+        await page.locator(':is([data-row], .welcome, .panel, .empty a):visible').first().waitFor()
         const image = await page.screenshot({
           path: `${folder}/${view.replace(' ', '-')}-${screen}-${colorScheme}.png`,
         })

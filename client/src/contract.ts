@@ -348,19 +348,19 @@ export interface components {
         HousingInput: {
             /**
              * Format: visible
-             * @description House number, or name: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description House number, or name: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example 735
              */
             address: string;
             /**
              * Format: visible
-             * @description Street: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description Street: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Broughton Street
              */
             street: string;
             /**
              * Format: visible
-             * @description City: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description City: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Victoria
              */
             city: string;
@@ -384,19 +384,19 @@ export interface components {
         HousingPatch: {
             /**
              * Format: visible
-             * @description House number, or name: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description House number, or name: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example 735
              */
             address?: string;
             /**
              * Format: visible
-             * @description Street: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description Street: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Broughton Street
              */
             street?: string;
             /**
              * Format: visible
-             * @description City: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description City: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Victoria
              */
             city?: string;
@@ -578,19 +578,19 @@ export interface components {
             id?: number;
             /**
              * Format: visible
-             * @description House number, or name: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description House number, or name: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example 735
              */
             address?: string;
             /**
              * Format: visible
-             * @description Street: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description Street: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Broughton Street
              */
             street?: string;
             /**
              * Format: visible
-             * @description City: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description City: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Victoria
              */
             city?: string;
@@ -685,7 +685,7 @@ export interface components {
         HousingTypeInput: {
             /**
              * Format: visible
-             * @description The name of the type: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.
+             * @description The name of the type: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters.
              * @example Town House
              */
             description: string;
@@ -709,9 +709,9 @@ export interface operations {
             query?: {
                 /** @description A whole postal code, or its first three characters, such as V8W, in upper or lower case, with or without spaces or hyphens. */
                 postal_code?: string;
-                /** @description The whole name of the city, such as victoria, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters. */
+                /** @description The whole name of the city, such as victoria, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters. */
                 city?: string;
-                /** @description The beginning of the street, such as douglas, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters. */
+                /** @description The beginning of the street, such as douglas, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters. */
                 street?: string;
                 /** @description Codes of housing types, separated by commas, such as SFD,MFD. Matches houses of any of these types. */
                 housing_type?: string;
@@ -1210,9 +1210,9 @@ export interface operations {
             query?: {
                 /** @description A whole postal code, or its first three characters, such as V8W, in upper or lower case, with or without spaces or hyphens. */
                 postal_code?: string;
-                /** @description The whole name of the city, such as victoria, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters. */
+                /** @description The whole name of the city, such as victoria, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters. */
                 city?: string;
-                /** @description The beginning of the street, such as douglas, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends; not only blanks (White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters. */
+                /** @description The beginning of the street, such as douglas, ignoring case and how accents are composed: 1 to 50 characters, not counting spaces at the ends. It must show something, and have no control characters. */
                 street?: string;
                 /** @description Codes of housing types, separated by commas, such as SFD,MFD. Matches houses of any of these types. */
                 housing_type?: string;

@@ -19,8 +19,8 @@ export const Text = (what: string, example?: string, max = 50) =>
     format: 'visible',
     pattern: patternOf(max),
     description:
-      `${what}: 1 to ${max} characters, not counting spaces at the ends; not only blanks ` +
-      '(White_Space, Default_Ignorable_Code_Point and Cf of Unicode, and U+2800); no control characters.',
+      `${what}: 1 to ${max} characters, not counting spaces at the ends. ` +
+      'It must show something, and have no control characters.',
     ...(example !== undefined && { examples: [example] }),
   })
 
