@@ -109,7 +109,7 @@ test('a registry moves between servers and embedded databases, and clients notic
   let houses = told.filter(({ path, status }) => /^\/housing\/\d+$/.test(path) && status === 200).length
   expect(houses).toBe(23)
 
-  for (const where of ['server', 'embedded', 'embedded', 'server'] as const) {
+  for (const where of ['embedded', 'embedded', 'server'] as const) {
     const file = await backedUp(env)
     const place = await restored(where, file)
     env = place.env

@@ -331,6 +331,9 @@ describe('a database on a server', () => {
     expect(rest.length).toBeGreaterThan(5)
     for (const line of found.triggers?.remedy?.split('\n').filter((line) => line.endsWith(';')) ?? []) await query(line)
     expect(await examined(env)).toMatchObject({ ok: true })
+
+    await query('alter table housing.housing disable trigger user')
+    expect((await examined(env)).found.triggers?.remedy).toMatch(/^alter table housing\.housing enable trigger user;$/m)
   })
 
   test.each([

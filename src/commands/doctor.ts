@@ -45,7 +45,7 @@ async function* examine(readSettings: () => Config): AsyncGenerator<Finding> {
   yield {
     check: 'settings',
     ...(warnings.length > 0
-      ? { status: 'warning', detail: 'The settings are valid, but', remedy: warnings.join('\n') }
+      ? { status: 'warning', detail: 'The settings are valid, but risky', remedy: warnings.join('\n') }
       : ok('The settings are valid')),
   }
   if (settings.kind === 'server') {

@@ -29,7 +29,8 @@ export async function restore(config: Config, file: string, { dryRun = false }: 
         `The schema lacks ${pending.map(({ script }) => script).join(', ')}: apply it first, as MIGRATE is check.`,
       )
     const restored = await database.withClient((client) => restoreBackup(client, file))
-    say(`${database.where} has what ${file} contains, row by row: ${describe(restored)}`)
+    say(`${file} is restored, and every row was compared: ${database.where}`)
+    say(`It is ${describe(restored)}.`)
     sayCounts(countsOf(restored))
     say('It has no stored answers: a request that is repeated with its Idempotency-Key is carried out again.')
   })

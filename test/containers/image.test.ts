@@ -99,6 +99,7 @@ describe('the image', () => {
       [
         'app/openapi.json',
         'app/package.json',
+        'app/db/roles.sql',
         'etc/passwd',
         ...filesIn(join(root, 'db/migrations')).map((file) => `app/db/migrations/${file}`),
       ].toSorted(),

@@ -139,11 +139,15 @@ async function triggers(examined: Examined): Promise<Outcome> {
     [...missing.map(({ name }) => `${name} is missing`), ...broken.map((name) => `${name} is disabled`)].join('; '),
     remedyOf(examined, [
       ...missing.map(({ statement }) => `${statement};`),
-      ...[...tables].map((table) => `alter table ${table} enable trigger all;`),
+      ...[...tables].map((table) => `alter table ${table} enable trigger ${whichOf(table, broken)};`),
       'What was written without it is in no history.',
     ]),
   )
 }
+
+/** Only a superuser may enable the triggers of foreign keys. */
+const whichOf = (table: string, disabled: string[]) =>
+  disabled.some((name) => name.startsWith(`${table}.RI_`)) ? 'all' : 'user'
 
 function compared(expected: Made[], found: ReadonlyMap<string, boolean>) {
   const missing = expected.filter(({ name }) => !found.has(name))
