@@ -7,6 +7,7 @@ const measurements = {
   types: 'the list of housing types, from memory, beside a bare Fastify that asks Postgres',
   files: "an import and exports of 500,000 houses beside psql's \\copy of the same rows",
   feed: 'POST while clients listen to the changes, beside nobody; and how soon they have a change',
+  metrics: 'what a request pays for being measured',
   pages: 'the thousandth page of the list beside the first',
 }
 

@@ -1,5 +1,6 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { Config } from './config/config.ts'
+import { counter } from './metrics.ts'
 
 /** The log: pino's methods, and some of its own. */
 export type Log = Logger & {
@@ -66,6 +67,8 @@ function throttled(write: (level: Level, fields: object, message: string) => voi
   }
 }
 
+const lost = counter('sample_api_log_lines_lost_total', 'Lines of the log that could not be written.').of()
+
 /** The most bytes that wait for a slow reader of stdout; while more wait, lines are dropped. */
 const maxBacklog = 1024 * 1024
 
@@ -82,19 +85,20 @@ function toStdout(): (line: string) => void {
   let lines = ''
   let count = 0
   let dropped = 0
-  const drop = (lost: number) => {
+  const drop = (all: number, fresh: number) => {
     if (dropped === 0) setTimeout(flush, 1000).unref() // reports it even if no other line follows
-    dropped += lost
+    dropped += all
+    lost.add(fresh)
   }
   const flush = () => {
     if (lines === '' && dropped === 0) return
     const batch = dropped > 0 ? notice(dropped) + lines : lines
-    const lost = dropped + count
+    const [all, fresh] = [dropped + count, count]
     lines = ''
     count = 0
     dropped = 0
-    if (stdout.writableLength > maxBacklog) drop(lost)
-    else stdout.write(batch, (error) => error && drop(lost))
+    if (stdout.writableLength > maxBacklog) drop(all, fresh)
+    else stdout.write(batch, (error) => error && drop(all, fresh))
   }
   process.on('exit', flush)
   return (line) => {

@@ -98,6 +98,7 @@ test('every file that the documents name exists', () => {
     'docs/files',
     'docs/moving-from-python',
     'docs/operating',
+    'docs/runbook',
   ]
   for (const paper of papers.map((name) => `${name}.md`)) {
     const text = readFileSync(`${root}/${paper}`, 'utf8')

@@ -1,10 +1,12 @@
+import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { databaseOf } from '../database/open.ts'
-import { createLog, watchEventLoop } from '../log.ts'
+import { createLog, type Log, watchEventLoop } from '../log.ts'
 import { bringUp } from '../migrations/bring-up.ts'
 import { readMigrations } from '../migrations/files.ts'
+import { metricsServer } from '../pages/metrics.ts'
 import { type Readiness, rejectUntilReady } from '../pages/readiness.ts'
 import { createServer } from '../server.ts'
 import { version } from '../version.ts'
@@ -34,6 +36,7 @@ export async function serve(config: Config): Promise<void> {
   running.unused = unusedConnections(app.server)
   running.app = app
   try {
+    if (config.metrics) await listenForMetrics(config.metrics, { readiness, log })
     await listen(app, config, database.where)
     const { port } = app.server.address() as AddressInfo
     await database.open()
@@ -62,12 +65,29 @@ async function listen(app: FastifyInstance, { host, port }: Config, where: strin
     // For `localhost` Fastify would open a second server, without the limits that ours has.
     await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, listenTextResolver })
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const why = {
-      EADDRINUSE: `port ${port} of ${host} is in use. Stop the process that uses it, or set PORT to another port`,
-      EACCES: `this user may not use port ${port}. Set PORT to a port above 1023`,
-      EADDRNOTAVAIL: `${host} is not an address of this machine. Set HOST to 127.0.0.1, or to 0.0.0.0 for all addresses`,
-    }[code ?? '']
-    throw new Error(`Cannot listen: ${why ?? message}.`)
+    throw cannotListen(error, { host, port }, '')
   }
+}
+
+async function listenForMetrics(
+  { host, port }: NonNullable<Config['metrics']>,
+  { readiness, log }: { readiness: Readiness; log: Log },
+): Promise<void> {
+  const server = metricsServer(readiness)
+  try {
+    await once(server.listen(port, host), 'listening')
+  } catch (error) {
+    throw cannotListen(error, { host, port }, 'METRICS_')
+  }
+  log.info(`Metrics: http://${addressOf(host, (server.address() as AddressInfo).port)}/metrics`)
+}
+
+function cannotListen(error: unknown, { host, port }: { host: string; port: number }, prefix: '' | 'METRICS_'): Error {
+  const { code, message } = error as NodeJS.ErrnoException
+  const why = {
+    EADDRINUSE: `port ${port} of ${host} is in use. Stop the process that uses it, or set ${prefix}PORT to another port`,
+    EACCES: `this user may not use port ${port}. Set ${prefix}PORT to a port above 1023`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine. Set ${prefix}HOST to 127.0.0.1, or to 0.0.0.0 for all addresses`,
+  }[code ?? '']
+  return new Error(`Cannot listen: ${why ?? message}.`)
 }

@@ -76,6 +76,8 @@ test('each setting sets its value', () => {
     API_KEY: 'hr_x',
     MIGRATE: 'check',
     LOG_LEVEL: 'debug',
+    METRICS_PORT: '9464',
+    METRICS_HOST: '10.0.0.1',
     DRAIN_SECONDS: '15',
     TRUST_PROXY: '10.0.0.0/8, ::1',
   }
@@ -95,6 +97,7 @@ test('each setting sets its value', () => {
     apiKey: 'hr_x',
     migrate: 'check',
     logLevel: 'debug',
+    metrics: { host: '10.0.0.1', port: 9464 },
     drainSeconds: 15,
     trustProxy: ['10.0.0.0/8', '::1'],
     warnings: [],
@@ -557,4 +560,18 @@ describe('invalid settings', () => {
       }),
     )
   })
+})
+
+test('the metrics are served nowhere unless METRICS_PORT says where', () => {
+  expect(readConfig({}).metrics).toBeUndefined()
+  expect(readConfig({ METRICS_PORT: '9464' }).metrics).toEqual({ host: '127.0.0.1', port: 9464 })
+  expect(readConfig({ METRICS_PORT: '0', METRICS_HOST: '::' }).metrics).toEqual({ host: '::', port: 0 })
+  expect(readConfig({ METRICS_HOST: '::' })).toMatchObject({
+    metrics: undefined,
+    warnings: [expect.stringMatching(/^METRICS_HOST has no effect/)],
+  })
+  expect(() => readConfig({ METRICS_PORT: '-1' })).toThrow(
+    'METRICS_PORT is "-1": it must be a whole number from 0 to 65535.',
+  )
+  expect(() => readConfig({ METRICS_PORT: '1', METRICS_HOST: 'a:1' })).toThrow('METRICS_HOST is "a:1"')
 })

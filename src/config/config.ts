@@ -18,6 +18,8 @@ export interface Config {
   apiKey: string | undefined
   migrate: (typeof migrateModes)[number]
   logLevel: (typeof logLevels)[number]
+  /** Where Prometheus finds the metrics; undefined where nowhere. */
+  metrics: { host: string; port: number } | undefined
   drainSeconds: number
   trustProxy: string[]
   /** Sentences about settings that are valid but probably a mistake. */
@@ -34,7 +36,7 @@ export class ConfigError extends Error {
 /** Reads the environment; an empty value counts as unset. Throws a {@link ConfigError} that names every problem. */
 export function readConfig(variables: NodeJS.ProcessEnv): Config {
   const env = new Environment(variables)
-  const address = host(env)
+  const address = host(env, 'HOST')
   const database = databaseSettings(env)
   const config: Config = {
     host: address,
@@ -46,6 +48,7 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
     apiKey: env.secret('API_KEY'),
     migrate: env.choice('MIGRATE', migrateModes),
     logLevel: env.choice('LOG_LEVEL', logLevels),
+    metrics: metrics(env),
     drainSeconds: env.integer('DRAIN_SECONDS', 0, 300),
     trustProxy: trustProxy(env),
     warnings: env.warnings,
@@ -54,11 +57,19 @@ export function readConfig(variables: NodeJS.ProcessEnv): Config {
   return config
 }
 
-function host(env: Environment): string {
-  const host = env.text('HOST')
+function host(env: Environment, name: 'HOST' | 'METRICS_HOST'): string {
+  const host = env.text(name)
   if (!isIP(host) && !/^[\w.-]+$/.test(host))
-    env.problems.push(`HOST is "${host}": it must be an IP address or a host name, without a port.`)
+    env.problems.push(`${name} is "${host}": it must be an IP address or a host name, without a port.`)
   return host
+}
+
+function metrics(env: Environment): Config['metrics'] {
+  const address = host(env, 'METRICS_HOST')
+  if (env.given('METRICS_PORT')) return { host: address, port: env.integer('METRICS_PORT', 0, 65535) }
+  if (env.given('METRICS_HOST'))
+    env.warnings.push('METRICS_HOST has no effect without METRICS_PORT: set both, or neither.')
+  return undefined
 }
 
 function hosts(env: Environment, address: string, database: DatabaseSettings): Config['hosts'] {

@@ -62,7 +62,11 @@ export class Environment {
     return items.map((item) => item.trim()).filter((item) => item !== '')
   }
 
-  integer(name: 'PORT' | 'POSTGRES_PORT' | 'POSTGRES_POOL' | 'DRAIN_SECONDS', min: number, max: number): number {
+  integer(
+    name: 'PORT' | 'POSTGRES_PORT' | 'POSTGRES_POOL' | 'METRICS_PORT' | 'DRAIN_SECONDS',
+    min: number,
+    max: number,
+  ): number {
     const value = this.text(name)
     if (!/^\d{1,9}$/.test(value) || Number(value) < min || Number(value) > max)
       this.problems.push(`${name} is "${value}": it must be a whole number from ${min} to ${max}.`)

@@ -66,6 +66,11 @@ export const settings = {
     meaning: '`on` applies missing migrations at the start; `check` waits until another tool, such as Flyway, has.',
   },
   LOG_LEVEL: { default: 'info', meaning: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.' },
+  METRICS_PORT: {
+    default: '',
+    meaning: 'Port of `/metrics` for Prometheus, on a listener of its own that asks nobody for a key. Not set: none.',
+  },
+  METRICS_HOST: { default: '127.0.0.1', meaning: 'Address of that listener.' },
   DRAIN_SECONDS: {
     default: '0',
     meaning: 'How long `/readyz` answers 503 before the listener closes, 0–300. No wait on a terminal.',

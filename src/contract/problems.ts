@@ -1,10 +1,18 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { reason } from '../database/errors.ts'
+import { Overloaded, reason } from '../database/errors.ts'
 import { type Log, recentStall } from '../log.ts'
+import { counter, shed } from '../metrics.ts'
 import { failureOf } from './database-problems.ts'
 import { pathOf } from './path.ts'
 import { type Code, type Kind, kinds } from './problem-kinds.ts'
+
+/** Of both versions of the API. */
+export const problemsSent = counter(
+  'sample_api_problems_total',
+  'Requests that failed, by the code of the problem.',
+  'code',
+)
 
 interface Extra {
   /** The single faults of the request. */
@@ -115,6 +123,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 
 /** Sets status and headers of a failing answer; the caller sends the body. */
 export function fail({ kind, extra }: Problem, reply: FastifyReply): FastifyReply {
+  problemsSent.of(kind.code).add()
   // Fastify closes the connection if the body is unread, and a client that is still sending would see a reset. Without
   // `connection: close`, Node reads the rest.
   return reply
@@ -128,6 +137,7 @@ export function fail({ kind, extra }: Problem, reply: FastifyReply): FastifyRepl
 export function asProblem(error: unknown, request: FastifyRequest): Problem {
   const problem =
     error instanceof Problem ? error : (ofDatabase(error, request) ?? ofFastify(error as FastifyError, request))
+  if (error instanceof Overloaded) shed.of('database').add()
   if (problem.kind.status >= 500 && problem !== error) logFailure(error, problem.kind, request)
   return problem
 }

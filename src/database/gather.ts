@@ -1,3 +1,4 @@
+import { histogram } from '../metrics.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
 import type { Database } from './tables.ts'
 
@@ -5,6 +6,12 @@ import type { Database } from './tables.ts'
 const lanes = 2
 /** How many may wait: about as many as are answered in a second. */
 const maxWaiting = 10_000
+
+const batchSize = histogram(
+  'sample_api_gathered_batch_size',
+  'How many questions shared a statement.',
+  [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+).of()
 
 const gathering = new WeakSet<Database>()
 
@@ -86,6 +93,7 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
   }
   const answer = async (batch: Waiting<Key, Value>[]) => {
     underWay += 1
+    batchSize.observe(batch.length)
     try {
       const answers = await answerAll(batch.map(({ key }) => key))
       for (const [i, answer] of answers.entries())

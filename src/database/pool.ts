@@ -15,6 +15,7 @@ import {
   Unreachable,
   UnreadableValue,
 } from './errors.ts'
+import { measured } from './pool-metrics.ts'
 
 /**
  * After these SQLSTATEs a statement had no effect: how often it may be repeated, and whether over another connection.
@@ -58,6 +59,8 @@ export interface ReliablePool extends PostgresPool {
 }
 
 interface Options {
+  /** What the metrics call the pool. */
+  name?: string
   /** Names of the statements that each connection prepares, by their text. */
   names?: ReadonlyMap<string, string>
   /**
@@ -76,14 +79,17 @@ interface Options {
  */
 export function reliable(
   pool: pg.Pool,
-  { names, deadline = Number.POSITIVE_INFINITY, deadlineOfEach = deadline }: Options = {},
+  { name = 'requests', names, deadline = Number.POSITIVE_INFINITY, deadlineOfEach = deadline }: Options = {},
 ): ReliablePool {
+  const measures = measured(pool, name)
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
   const rejected: ReliablePool['rejected'] = {}
   const checkOut = checkOutOf(pool)
   const connect = async (until: number) => {
     if (pool.waitingCount >= maxWaiting) throw new Overloaded()
+    const begun = performance.now()
     const connection = connections.get(await checkOut()) as Connection
+    measures.wait.observe((performance.now() - begun) / 1000)
     connection.answerBefore(until)
     return connection
   }
@@ -94,11 +100,14 @@ export function reliable(
   pool.on('error', () => {}) // an idle connection died: the pool has dropped it, and no request notices
   pool.on('connect', (client) => {
     client.on('error', () => {}) // one in use: its query rejects
-    connections.set(client, connectionOver(client, { names, deadlineOfEach, rejected, attempt }))
+    connections.set(client, connectionOver(client, { names, deadlineOfEach, rejected, attempt, measures }))
   })
   return {
     connect: (() => connect(performance.now() + deadline)) as unknown as PostgresPool['connect'],
-    end: async () => void (pool.ending || (await pool.end())),
+    async end() {
+      measures.end()
+      if (!pool.ending) await pool.end()
+    },
     ask: (text, values = []) => attempt({ text, values }, performance.now() + deadline),
     rejected,
   }
@@ -136,9 +145,10 @@ interface Surroundings {
   rejected: ReliablePool['rejected']
   /** Sends a statement over another connection. */
   attempt: Attempt
+  measures: ReturnType<typeof measured>
 }
 
-function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected, attempt }: Surroundings) {
+function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected, attempt, measures }: Surroundings) {
   let loss: Fate['loss']
   let until = Number.POSITIVE_INFINITY
   let statements = 0
@@ -147,7 +157,8 @@ function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected
 
   const send = async ({ text, values }: Statement, repetition = 0): Promise<pg.QueryResult> => {
     if (loss) throw loss // a ROLLBACK would only wait for a dead connection
-    const remaining = Math.min(until - performance.now(), deadlineOfEach)
+    const begun = performance.now()
+    const remaining = Math.min(until - begun, deadlineOfEach)
     if (remaining <= 0) {
       loss = new NotDone(new QueryTimeout(deadlineOfEach))
       throw loss
@@ -157,9 +168,11 @@ function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected
     try {
       const query = { name: names?.get(text), text, values: values as unknown[] }
       const result = await answer(client, query, remaining, () => new QueryTimeout(deadlineOfEach))
+      measures.operation.observe((performance.now() - begun) / 1000)
       if (rejected.storage && isRefuted(rejected.storage, text, result)) rejected.storage = undefined
       return result
     } catch (error) {
+      measures.operation.observe((performance.now() - begun) / 1000)
       if (isOfSchema(error)) rejected.schema = { text, values, code: error.code }
       if (isOfStorage(error) && !(isRead(text) && isWrite(rejected.storage?.text ?? '')))
         rejected.storage = { text, values, code: error.code } // a read that fails says less than a write that did

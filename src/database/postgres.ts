@@ -26,12 +26,14 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
   const pool = reliable(openPool(settings), { names: statementNames, deadline: queryDeadline })
   // The probe does not wait behind requests, nor for locks.
   const probe = reliable(openPool(settings, { max: 1, options: `${sessionOptions} -c lock_timeout=100` }), {
+    name: 'probe',
     deadline: second,
   })
   const db = kyselyOver(pool, admit)
   gatherFor(db)
   const bulk = kyselyOver(
     reliable(openPool(settings, { max: 2, statement_timeout: bulkDeadline - second }), {
+      name: 'bulk',
       deadlineOfEach: bulkDeadline,
     }),
     admit,

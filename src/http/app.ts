@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { kinds } from '../contract/problem-kinds.ts'
-import { asProblem, ProblemDocument } from '../contract/problems.ts'
+import { asProblem, ProblemDocument, problemsSent } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
-import { cutOffUnread, queuePipelined } from './connections.ts'
+import { cutOffUnread, measureConnections, queuePipelined } from './connections.ts'
 import { allowOrigins, grantFor } from './cors.ts'
 import { refuseOtherSites } from './cross-site.ts'
 import { answerFailures } from './failures.ts'
@@ -11,7 +11,7 @@ import { setHeaders } from './headers.ts'
 import { hostCheck } from './hosts.ts'
 import { bodyLimit, httpLimits, refuseUnparsable, requestLineProblem } from './limits.ts'
 import { compressAnswers } from './representation.ts'
-import { logRequests, requestId, requestLine } from './request-log.ts'
+import { logRequest, logRequests, requestId } from './request-log.ts'
 import { addPrefix, locateSite, proxiesIn, siteReader } from './site.ts'
 import { buildValidator } from './validation.ts'
 
@@ -51,7 +51,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
       const problem = asProblem(requestLineProblem(request) ?? hostProblem(request) ?? error, request)
       if (readiness.draining) problem.extra.headers = { ...problem.extra.headers, connection: 'close' }
       app.errorHandler(problem, request, reply)
-      log.line(requestLine(request, reply, Number(reply.getHeader('content-length'))))
+      logRequest(log, request, reply, Number(reply.getHeader('content-length')))
     },
   })
   app.decorateRequest('caller', null)
@@ -59,8 +59,11 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
   app.addSchema(ProblemDocument)
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response)) // ignore it
   queuePipelined(app.server)
-  cutOffUnread(app.server)
+  measureConnections(app, cutOffUnread(app.server))
   app.setChildLoggerFactory((logger) => logger) // no child loggers: each line has its request_id
+  app.addHook('onReady', async () => {
+    for (const code of app.declared.kinds.keys()) problemsSent.of(code) // at 0, so that the first one is an increase
+  })
   answerFailures(app)
   locateSite(app, siteOf)
 

@@ -1,5 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { gauge } from '../metrics.ts'
 
 const second = 1000
 
@@ -85,9 +87,10 @@ export function ignoreInput(socket: Socket): void {
 
 /**
  * Cuts off clients that do not read their answers: those to whom nothing could be sent for `limit` milliseconds. A
- * timeout on every connection would slow down each request, so only connections with unsent bytes get one.
+ * timeout on every connection would slow down each request, so only connections with unsent bytes get one. Returns the
+ * open connections.
  */
-export function cutOffUnread(server: Server, limit = 30 * second): void {
+export function cutOffUnread(server: Server, limit = 30 * second): ReadonlySet<Socket> {
   const open = new Set<Socket>()
   server.on('connection', (socket) => {
     open.add(socket)
@@ -97,4 +100,17 @@ export function cutOffUnread(server: Server, limit = 30 * second): void {
     for (const socket of open) if (socket.writableLength > 0 && socket.timeout !== limit) socket.setTimeout(limit)
   }, limit / 6).unref()
   server.once('close', () => clearInterval(timer))
+  return open
+}
+
+const connectionCount = gauge('sample_api_connections', 'Open connections of clients.')
+const active = gauge('http_server_active_requests', 'Requests that have begun and are not answered yet.')
+
+/** Counts connections and requests in progress when somebody asks, so that no request pays for it. */
+export function measureConnections(app: FastifyInstance, open: ReadonlySet<Socket>): void {
+  const isBusy = (socket: Socket) => lastAnswer(socket)?.writableFinished === false
+  const ends = [connectionCount.from(() => [[open.size]]), active.from(() => [[[...open].filter(isBusy).length]])]
+  app.addHook('onClose', async () => {
+    for (const end of ends) end()
+  })
 }

@@ -5,7 +5,7 @@ import { Problem, problemDocument } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
 import { ignoreInput, ignoresInput, lastAnswer, refused, unhurried } from './connections.ts'
 import { constantHeaders } from './headers.ts'
-import { nextRequestId, rejectedLine } from './request-log.ts'
+import { logRejected, nextRequestId } from './request-log.ts'
 
 const second = 1000
 
@@ -91,7 +91,7 @@ function refusal({ code = '' }: NodeJS.ErrnoException, socket: Socket, log: Log,
     }).map((header) => header.join(': ')),
   ]
   const { remoteAddress: client } = socket
-  log.line(rejectedLine({ id, client, request, status, bytes, reason: code, message: problem.message }))
+  logRejected(log, { id, client, request, status, bytes, reason: code, message: problem.message })
   return `${head.join('\r\n')}\r\n\r\n${body}`
 }
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { Log } from '../log.ts'
-import { requestLine } from './request-log.ts'
+import { logRequest } from './request-log.ts'
 
 /**
  * Begins an answer that lasts, and that the caller of this function writes: a stream in the way of Fastify takes twice the
@@ -10,7 +10,7 @@ import { requestLine } from './request-log.ts'
 export function openAnswer(reply: FastifyReply): ServerResponse {
   const { raw: answer, request } = reply
   reply.header('connection', 'close').hijack()
-  const writeLine = () => (reply.log as Log).line(requestLine(request, reply, 0))
+  const writeLine = () => logRequest(reply.log as Log, request, reply, 0)
   if (answer.destroyed) writeLine()
   else answer.once('close', writeLine)
   return answer.writeHead(200, reply.getHeaders() as NodeJS.Dict<string>)

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { finished, Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../log.ts'
+import { counter, histogram } from '../metrics.ts'
 import { refused } from './connections.ts'
 
 declare module 'fastify' {
@@ -11,6 +12,22 @@ declare module 'fastify' {
     route: string | null
   }
 }
+
+const durations = histogram(
+  'http_server_request_duration_seconds',
+  'Time from the arrival of a request to its answer; of a stream, to its end.',
+  [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+  'http_request_method',
+  'http_route',
+  'http_response_status_code',
+)
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+const unreadable = counter(
+  'sample_api_unreadable_requests_total',
+  'Requests that the HTTP parser rejected, or that did not arrive in time.',
+  'http_response_status_code',
+)
 
 const processId = randomBytes(6).toString('base64url')
 let requests = 0
@@ -43,22 +60,36 @@ export function logRequests(app: FastifyInstance, log: Log): void {
   app.addHook('onSend', (request, reply, payload, done) => {
     // Rejected before the hooks of its route. Fastify creates routeOptions at each access.
     request.route ??= withoutPatterns(request.routeOptions.url ?? '')
-    const write = (bytes: number) => log.line(requestLine(request, reply, request.method === 'HEAD' ? 0 : bytes))
+    const write = (bytes: number) => logRequest(log, request, reply, request.method === 'HEAD' ? 0 : bytes)
     if (payload instanceof Readable) finished(payload, () => write(Number(reply.getHeader('content-length') ?? 0)))
     else if (!refused.has(request.raw)) write(payload ? Buffer.byteLength(payload as string | Buffer) : 0)
     done()
   })
 }
 
+/** Counts a request that is answered, and writes its line. */
+export function logRequest(log: Log, request: FastifyRequest, reply: FastifyReply, bytes: number): void {
+  const { method } = request.raw
+  const milliseconds = reply.elapsedTime
+  durations
+    .of(
+      methods.has(method as string) ? (method as string) : '_OTHER',
+      request.route || 'unrouted',
+      reply.raw.statusCode,
+    )
+    .observe(milliseconds / 1000)
+  log.line(requestLine(request, reply, bytes, milliseconds))
+}
+
 /** The URL of a route without the patterns of its parameters. */
 const withoutPatterns = (url: string) => url.replace(/\(.*?\)(?=\/|$)/g, '')
 
 /** Written by hand because every request needs it: only client, caller and URL can contain what JSON must escape. */
-export function requestLine(request: FastifyRequest, reply: FastifyReply, bytes: number): string {
+function requestLine(request: FastifyRequest, reply: FastifyReply, bytes: number, milliseconds: number): string {
   const { method, headers } = request.raw
   const route = request.route ?? ''
   const status = reply.raw.statusCode
-  const ms = Math.round(reply.elapsedTime * 10) / 10
+  const ms = Math.round(milliseconds * 10) / 10
   const trace = headers.traceparent === undefined ? '' : traceField(String(headers.traceparent))
   const caller = request.caller ? `,"caller":${JSON.stringify(request.caller.name)}` : ''
   return (
@@ -79,8 +110,13 @@ interface Rejected {
   message: string
 }
 
-/** The line for what the HTTP parser rejected. */
-export function rejectedLine({ id, client, request, status, bytes, reason, message }: Rejected): string {
+/** Counts what the HTTP parser rejected, and writes its line. */
+export function logRejected(log: Log, rejected: Rejected): void {
+  unreadable.of(rejected.status).add()
+  log.line(rejectedLine(rejected))
+}
+
+function rejectedLine({ id, client, request, status, bytes, reason, message }: Rejected): string {
   const { method = '', url = '' } = request ?? {}
   return (
     `{"level":"info","time":"${now()}","request_id":"${id}","client":${clientOf(client)},"method":"${method}",` +

@@ -5,6 +5,7 @@ import type { Caller } from '../contract/caller.ts'
 import { Problem } from '../contract/problems.ts'
 import { reason } from '../database/errors.ts'
 import type { Log } from '../log.ts'
+import { gauge, shed } from '../metrics.ts'
 import { unhurried } from './connections.ts'
 
 /** How long an upload may stand still, in milliseconds. */
@@ -15,6 +16,8 @@ const maxSilence = 10_000
  * before the process notices.
  */
 const maxStandstill = 25_000
+
+const inProgress = gauge('sample_api_transfers_active', 'Imports, exports and streams in progress.', 'kind')
 
 /** A transfer in progress. */
 export interface Transfer {
@@ -37,7 +40,9 @@ export function transfers(
   let isStopping = false
   const cutOff = (transfer: AbortController) =>
     transfer.abort(problem('unavailable', `The service stops, so the ${what} was cut off.`))
+  const stopMeasuring = inProgress.from(() => [[running.size, what]])
   app.addHook('preClose', (done) => {
+    stopMeasuring()
     isStopping = true
     for (const transfer of running.keys()) cutOff(transfer)
     done()
@@ -53,7 +58,10 @@ export function transfers(
     if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), withoutLength]
   })
   return (caller: Caller | null): Transfer => {
-    if (running.size >= max) throw problem('unavailable', `The service does at most ${max} ${what}s at a time.`)
+    if (running.size >= max) {
+      shed.of('transfers').add()
+      throw problem('unavailable', `The service does at most ${max} ${what}s at a time.`)
+    }
     if (isOneEach && caller && [...running.values()].some((other) => other?.name === caller.name))
       throw problem('too-many-requests', `Each caller may have one ${what} at a time.`)
     const transfer = new AbortController()

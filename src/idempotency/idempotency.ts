@@ -5,7 +5,13 @@ import { Problem } from '../contract/problems.ts'
 import { actingAs } from '../database/actor.ts'
 import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
+import { counter } from '../metrics.ts'
 import { findStoredAnswer, lockIdempotencyKey, storeAnswer } from './queries.ts'
+
+const replays = counter(
+  'sample_api_idempotent_replays_total',
+  'Requests that were answered with the stored answer to an earlier one.',
+).of()
 
 /** The answer to a request that succeeded. */
 export interface Outcome {
@@ -44,7 +50,10 @@ export async function answerOnce(
     await storeAnswer(tx, callersKey, answer)
     return { answer, replayed: false }
   })
-  if (replayed) reply.header('idempotency-replayed', 'true')
+  if (replayed) {
+    replays.add()
+    reply.header('idempotency-replayed', 'true')
+  }
   return reply
     .code(answer.status)
     .headers(answer.headers)

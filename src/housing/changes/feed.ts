@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import type { Log } from '../../log.ts'
+import { gauge } from '../../metrics.ts'
 import { type Entry, findChanges, lastPosition, nextAfter, numberChanges, type Page, passes } from './queries.ts'
 import type { ChangeFilters } from './schemas.ts'
 
@@ -13,6 +14,12 @@ const [soonest, latest] = [20, 250]
 
 /** After how long without listeners nothing is asked any more, in milliseconds. */
 const linger = 2000
+
+const listening = gauge('sample_api_feed_listeners', 'Clients that wait for changes or follow them.')
+const lag = gauge(
+  'sample_api_feed_lag_seconds',
+  'For how long the changes could not be read, while somebody follows them.',
+)
 
 export interface FeedQuery {
   /** A position. */
@@ -32,6 +39,10 @@ export class Feed {
   /** The reader, while it runs. */
   #reading: Promise<void> | undefined
   #isClosed = false
+  #waiting = 0
+  /** When the reader last knew everything that was there, a time of `performance.now()`. */
+  #upToDate = 0
+  readonly #stopMeasuring: (() => void)[]
   /** Whether this process has made a change since the last look. */
   #isDue = false
   #hurry: () => void = () => {}
@@ -39,6 +50,13 @@ export class Feed {
   constructor(db: Database, log: Log) {
     this.#db = db
     this.#log = log
+    this.#stopMeasuring = [
+      listening.from(() => [[this.#waiting]]),
+      // Between two looks it is not behind.
+      lag.from(() => [
+        [this.#reading !== undefined ? Math.max(0, performance.now() - this.#upToDate - latest) / 1000 : 0],
+      ]),
+    ]
   }
 
   /** The changes after a position, or as many of them as the limit allows. What is committed by now is in it. */
@@ -56,14 +74,11 @@ export class Feed {
 
   /** The same. While there is none it waits: up to so many milliseconds, or until `signal` is aborted. */
   async next(query: FeedQuery, wait: number, signal: AbortSignal): Promise<Page> {
-    const end = performance.now() + wait
-    for (let after = query.after; ; ) {
-      const page = await this.recent({ ...query, after })
-      const left = end - performance.now()
-      if (page.entries.length > 0 || !page.isKnown || left <= 0 || signal.aborted) return page
-      const isNewer = this.#range && this.#range.until > page.next // found meanwhile
-      if (page.next === after && !isNewer) await this.#arrival(left, signal)
-      after = page.next
+    this.#waiting += 1
+    try {
+      return await this.#next(query, performance.now() + wait, signal)
+    } finally {
+      this.#waiting -= 1
     }
   }
 
@@ -83,8 +98,20 @@ export class Feed {
   /** Asks the database nothing more. Resolves once it has answered the last question. */
   async close(): Promise<void> {
     this.#isClosed = true
+    for (const stop of this.#stopMeasuring) stop()
     this.#hurry()
     await this.#reading
+  }
+
+  async #next(query: FeedQuery, end: number, signal: AbortSignal): Promise<Page> {
+    for (let after = query.after; ; ) {
+      const page = await this.recent({ ...query, after })
+      const left = end - performance.now()
+      if (page.entries.length > 0 || !page.isKnown || left <= 0 || signal.aborted) return page
+      const isNewer = this.#range && this.#range.until > page.next // found meanwhile
+      if (page.next === after && !isNewer) await this.#arrival(left, signal)
+      after = page.next
+    }
   }
 
   #fromMemory({ after, limit, filters }: FeedQuery): Page | undefined {
@@ -118,13 +145,15 @@ export class Feed {
 
   async #read(): Promise<void> {
     let lastListener = performance.now()
+    this.#upToDate = lastListener
     while (!this.#isClosed && (this.#listeners.size > 0 || performance.now() < lastListener + linger)) {
       const begun = performance.now()
       const isMore = await this.#advance().catch((error) => {
         this.#log.throttled('error', 'feed', {}, `Changes cannot be read for now: ${reason(error)}`)
-        return false
+        return undefined
       })
       if (this.#listeners.size > 0) lastListener = performance.now()
+      if (isMore === false) this.#upToDate = begun
       if (!isMore) await this.#pause(begun)
     }
     this.#reading = undefined

@@ -5,6 +5,7 @@ import { isSqlError } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { Fault } from '../../http/validation.ts'
+import { counter } from '../../metrics.ts'
 import { unknownType } from '../problems.ts'
 import { asStored, type HousingInput, type HousingPatch, writableMembers } from '../schemas.ts'
 import {
@@ -22,6 +23,9 @@ import {
 } from './queries.ts'
 import type { Outcome, Report } from './report.ts'
 import type { Row } from './rows.ts'
+
+const imports = counter('sample_api_imports_total', 'Imports that were done, by what came of them.', 'outcome')
+const importedRows = counter('sample_api_import_rows_total', 'Rows of imports, by what became of them.', 'result')
 
 /** What to do with the staged rows of an import. */
 export interface Plan {
@@ -54,11 +58,12 @@ export class StoppedHalfway extends Error {
  * Applies an import, and reports what it did or would have done. Rejects with a 404 if this caller has no such import, or
  * if it is being applied already; in parts also with {@link StoppedHalfway}.
  */
-export function applyImport(
+export async function applyImport(
   db: Database,
-  { id, caller, skips, isDry, inParts, signal }: Plan,
+  plan: Plan,
   newReport: (columns: string[]) => Promise<Report>,
 ): Promise<Report> {
+  const { id, caller, skips, isDry, inParts, signal } = plan
   const apply = async (db: Database) => {
     const found = await lockImport(db, id, caller)
     if (!found) throw new Problem('not-found', 'No import of this caller has this id and waits to be applied.')
@@ -69,7 +74,15 @@ export function applyImport(
     if (isKept() && !inParts) await deleteImport(db, id)
     return report
   }
-  return inParts ? apply(db) : inTransaction(db, apply)
+  const report = await (inParts ? apply(db) : inTransaction(db, apply))
+  count(report, plan)
+  return report
+}
+
+function count({ counts: { received, ...results } }: Report, { isDry, skips }: Plan): void {
+  const outcome = isDry ? 'dry_run' : results.rejected > 0 && !skips ? 'undone' : 'applied'
+  imports.of(outcome).add()
+  if (outcome === 'applied') for (const [result, rows] of Object.entries(results)) importedRows.of(result).add(rows)
 }
 
 async function applyParts(db: Database, id: string, report: Report, signal: AbortSignal): Promise<void> {
