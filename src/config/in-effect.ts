@@ -51,12 +51,15 @@ function valuesOf({ access, database, ...config }: Config): Record<Name, string 
     API_KEY: config.apiKey ?? '',
     MIGRATE: config.migrate,
     LOG_LEVEL: config.logLevel,
+    METRICS_PORT: config.metrics ? `${config.metrics.port}` : '',
+    METRICS_HOST: config.metrics?.host,
     DRAIN_SECONDS: `${config.drainSeconds}`,
     TRUST_PROXY: list(config.trustProxy),
   }
 }
 
 function whyUnused(name: Name): string {
+  if (name === 'METRICS_HOST') return 'METRICS_PORT is not set'
   if (name === 'DATA_DIR') return 'the database is on a server'
   return name.startsWith('POSTGRES_') ? 'the database is embedded' : 'AUTH is open'
 }
