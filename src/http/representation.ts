@@ -39,7 +39,11 @@ export function requireJsonAccepted(app: FastifyInstance): void {
   })
 }
 
-/** Which of these media types, by their names, the client prefers: the first if it has no preference. Throws a 406. */
+/** Which of these media types the client prefers: the first if it has no preference, none if it accepts none. */
+export const preferredOf = ({ headers, raw }: FastifyRequest, types: string[]): string | undefined =>
+  headers.accept ? new Negotiator(raw).mediaType(types) : types[0]
+
+/** The same, by their names. Throws a 406. */
 export function preferred<Name extends string>(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -47,7 +51,7 @@ export function preferred<Name extends string>(
 ): Name {
   addVary(reply, 'Accept')
   const [offered, names] = [Object.values<string>(types), Object.keys(types) as Name[]]
-  const type = request.headers.accept ? new Negotiator(request.raw).mediaType(offered) : offered[0]
+  const type = preferredOf(request, offered)
   for (const name of names) if (types[name] === type) return name
   throw new Problem(
     'not-acceptable',

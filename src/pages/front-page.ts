@@ -3,6 +3,7 @@ import { extname } from 'node:path'
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { Problem } from '../contract/problems.ts'
+import { addVary } from '../http/headers.ts'
 import { root } from '../root.ts'
 
 const types: Record<string, string> = {
@@ -24,11 +25,13 @@ const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
 /** Answers the page itself. Its URLs are relative, as clients may see it below a prefix. */
 export function frontPageSender(): (reply: FastifyReply) => FastifyReply {
   const html = read('index.html')
-  return (reply) =>
-    reply
+  return (reply) => {
+    addVary(reply, 'Accept') // the greeting goes without it, as in the Python version, and no cache may reuse it
+    return reply
       .type('text/html; charset=utf-8')
       .headers({ 'content-security-policy': policy, 'cache-control': 'no-cache' })
       .send(html)
+  }
 }
 
 /** The files that the page loads. Their names change with their content, so they can be kept forever. */

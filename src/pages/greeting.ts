@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { plainJson, preferred } from '../http/representation.ts'
+import { plainJson, preferredOf } from '../http/representation.ts'
 import { frontPageSender } from './front-page.ts'
 
-const types = { json: 'application/json', html: 'text/html' }
+const types = ['application/json', 'text/html']
 
 /** `GET /`, as the Python version answers it; for clients that prefer HTML, which are browsers, it is the page. */
 export const greeting: FastifyPluginAsync = async (app) => {
@@ -25,6 +25,6 @@ export const greeting: FastifyPluginAsync = async (app) => {
       },
     },
     async (request, reply) =>
-      preferred(request, reply, types) === 'html' ? sendPage(reply) : { message: 'Sample API' },
+      preferredOf(request, types) === 'text/html' ? sendPage(reply) : { message: 'Sample API' },
   )
 }
