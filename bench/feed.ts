@@ -1,6 +1,7 @@
 // What the feed costs writers while clients listen, and how soon a client has a change.
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withHouses } from './houses.ts'
 import { compareServers, median, startProgram } from './pairs.ts'
@@ -15,23 +16,42 @@ const house = {
 }
 const post = { method: 'POST' as const, headers: { 'content-type': 'application/json' }, body: JSON.stringify(house) }
 
-/** Listens from now on. `received` is called with the ids of the houses that have changed. */
-async function listen(url: string, received?: (ids: number[]) => void) {
+/** Where the changes from now on are. */
+async function changes(url: string): Promise<string> {
   const { headers } = await fetch(`${url}/api/v2/housing/export`, { method: 'HEAD' })
-  const path = `/api/v2/housing/changes?after=${headers.get('feed-position')}`
-  const asked = get(url + path, { headers: { accept: 'text/event-stream' } })
+  return `/api/v2/housing/changes?after=${headers.get('feed-position')}`
+}
+
+/** Listens from now on. `received` is called with the ids of the houses that have changed. */
+async function listen(url: string, received: (ids: number[]) => void): Promise<void> {
+  const asked = get(url + (await changes(url)), { headers: { accept: 'text/event-stream' } })
   const [answer] = (await once(asked, 'response')) as [IncomingMessage]
   answer.on('error', () => {}) // the program ends before
-  if (!received) return answer.resume()
-  answer.setEncoding('utf8')
-  return answer.on('data', (text: string) =>
-    received([...text.matchAll(/"id":(\d+),"version"/g)].map(([, id]) => Number(id))),
-  )
+  answer
+    .setEncoding('utf8')
+    .on('data', (text: string) => received([...text.matchAll(/"id":(\d+),"version"/g)].map(([, id]) => Number(id))))
+}
+
+/** Listens from now on and reads nothing of what comes: on the same machine, clients that do would cost more than the feed. */
+async function listenIdly(url: string): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const path = await changes(url)
+  await new Promise<void>((listening, failed) => {
+    const onread = {
+      buffer: Buffer.alloc(65_536),
+      callback() {
+        listening()
+        return true
+      },
+    }
+    const socket = connect({ host: hostname, port: Number(port), onread }).on('error', failed)
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAccept: text/event-stream\r\n\r\n`)
+  })
 }
 
 async function startWithListeners(DATABASE_URL: string) {
   const program = await startProgram(DATABASE_URL)
-  for (let i = 0; i < listeners; i++) await listen(program.url)
+  for (let i = 0; i < listeners; i++) await listenIdly(program.url)
   return program
 }
 

@@ -4,6 +4,7 @@ import { afterAll, expect, test } from 'vitest'
 import { gatherFor } from '../src/database/gather.ts'
 import { openDatabase } from '../src/database/open.ts'
 import type { Database } from '../src/database/tables.ts'
+import { findChanges, lastPosition, numberChanges } from '../src/housing/changes/queries.ts'
 import { findHousing, findHousingByPostalCode } from '../src/housing/gathered.ts'
 import { listHousing, resolveFilters } from '../src/housing/list/queries.ts'
 import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
@@ -112,3 +113,27 @@ test('a lookup by id or by postal code uses an index, also in a batch', async ()
     expect(found).not.toContain('Seq Scan on housing h')
   }
 })
+
+test('the feed looks at few rows for a new change, however little Postgres knows about the change log', async () => {
+  for (let i = 0; i < 5; i++) await numberChanges(db) // 50,000 at a time
+  const position = await lastPosition(db)
+  expect(position).toBe(200_000)
+  /** How many rows and entries of indexes it reads. */
+  const read = async (ask: () => Promise<unknown>) => {
+    const count = async () => {
+      await pool.query('select pg_stat_force_next_flush()')
+      const { rows } = await pool.query(`
+        select (select sum(seq_tup_read) from pg_stat_user_tables where relname in ('changes', 'feed'))
+          + (select sum(idx_tup_read) from pg_stat_user_indexes where relname in ('changes', 'feed')) as sum`)
+      return Number(rows[0].sum)
+    }
+    const before = await count()
+    await ask()
+    return (await count()) - before
+  }
+  await pool.query("update housing.housing set city = 'Sooke' where id = 17")
+  expect(await read(() => numberChanges(db))).toBeLessThan(100)
+  expect(await read(() => findChanges(db, { after: position, limit: 1000 }))).toBeLessThan(100)
+  const { entries } = await findChanges(db, { after: position, limit: 1000 })
+  expect(entries).toMatchObject([{ change: { id: 17, operation: 'updated' } }])
+}, 60_000)

@@ -9,8 +9,11 @@ import type { ChangeFilters } from './schemas.ts'
 /** How many changes are kept in memory while somebody listens. */
 const maxRecent = 1000
 
+/** How many pages of it are kept, for those who ask for the same. */
+const maxPages = 20
+
 /** How often the database is asked while somebody listens, in milliseconds: at most, and at least. */
-const [soonest, latest] = [20, 250]
+const [soonest, latest] = [30, 250]
 
 /** After how long without listeners nothing is asked any more, in milliseconds. */
 const linger = 2000
@@ -35,6 +38,8 @@ export class Feed {
   /** The last changes; all between two positions, if the reader runs. */
   #recent: Entry[] = []
   #range: { after: number; until: number } | undefined
+  /** Answers since the last look: most listeners ask for the same. */
+  readonly #pages = new Map<string, Page>()
   readonly #listeners = new Set<() => void>()
   /** The reader, while it runs. */
   #reading: Promise<void> | undefined
@@ -114,7 +119,17 @@ export class Feed {
     }
   }
 
-  #fromMemory({ after, limit, filters }: FeedQuery): Page | undefined {
+  #fromMemory(query: FeedQuery): Page | undefined {
+    const key = JSON.stringify(query)
+    const known = this.#pages.get(key)
+    if (known) return known
+    const page = this.#search(query)
+    if (this.#pages.size === maxPages) this.#pages.clear()
+    if (page) this.#pages.set(key, page)
+    return page
+  }
+
+  #search({ after, limit, filters }: FeedQuery): Page | undefined {
     if (!this.#range || after < this.#range.after || after > this.#range.until) return undefined
     const first = this.#recent.findLastIndex(({ change }) => change.position <= after) + 1
     // Between two positions there may be one that another feed gave: the database knows that this one did not.
@@ -159,6 +174,7 @@ export class Feed {
     this.#reading = undefined
     this.#range = undefined
     this.#recent = []
+    this.#pages.clear()
   }
 
   /** Reads what is new; answers whether there may be more. */
@@ -176,6 +192,7 @@ export class Feed {
       this.#range.after = dropped.at(-1)?.change.position ?? this.#range.after
       if (page.entries.length === 0) return false
     }
+    this.#pages.clear()
     for (const notify of [...this.#listeners]) notify()
     return page?.entries.length === maxRecent
   }
