@@ -12,7 +12,7 @@ const resources = readdirSync(src).filter((folder) => folder !== 'v1' && files.i
 
 /** From the ground up. Imports go down, or stay in the room; rooms of one floor do not know each other. */
 const floors = [
-  ['config', 'metrics.ts', 'root.ts'],
+  ['config', 'metrics.ts', 'root.ts', 'tracing.ts'],
   ['log.ts', 'version.ts'],
   ['database'],
   ['migrations'],

@@ -9,6 +9,7 @@ import { readMigrations } from '../migrations/files.ts'
 import { metricsServer } from '../pages/metrics.ts'
 import { type Readiness, rejectUntilReady } from '../pages/readiness.ts'
 import { createServer } from '../server.ts'
+import { joinTraces } from '../tracing.ts'
 import { version } from '../version.ts'
 import { addressOf } from './address.ts'
 import { type Running, stopOnSignal, unusedConnections } from './stop.ts'
@@ -18,6 +19,7 @@ export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel)
   for (const warning of config.warnings) log.warn(warning)
   watchEventLoop(log)
+  await joinTraces(version)
   const migrations = readMigrations()
   const readiness: Readiness = {
     schema: { expected: migrations.at(-1)?.version ?? '', found: null, ready: false },

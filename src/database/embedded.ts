@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import pg from 'pg'
 import { to } from 'pg-copy-streams'
+import { beginStatement } from '../tracing.ts'
 import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { Engine } from './embedded-engine.ts'
 import type { Report } from './embedded-folder.ts'
@@ -83,9 +84,11 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       admit()
       signal.throwIfAborted()
       const client = await pool.connect()
+      const endSpan = beginStatement(statement)
       try {
         yield Buffer.concat(await client.query(to(statement)).toArray())
       } finally {
+        endSpan?.()
         client.release()
       }
     },

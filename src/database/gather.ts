@@ -1,4 +1,5 @@
 import { histogram } from '../metrics.ts'
+import { currentWork } from '../tracing.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
 import type { Database } from './tables.ts'
 
@@ -80,6 +81,8 @@ export function gatheredWrite<Item, Row extends object>({ alone, together, maxBa
 
 interface Waiting<Key, Value> {
   key: Key
+  /** Runs the statement of a batch as a part of the request of its first key. */
+  within: ReturnType<typeof currentWork>
   resolve: (value: Value) => void
   reject: (error: unknown) => void
 }
@@ -95,7 +98,8 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
     underWay += 1
     batchSize.observe(batch.length)
     try {
-      const answers = await answerAll(batch.map(({ key }) => key))
+      const [first] = batch as [Waiting<Key, Value>]
+      const answers = await first.within(() => answerAll(batch.map(({ key }) => key)))
       for (const [i, answer] of answers.entries())
         if (answer.status === 'fulfilled') batch[i]?.resolve(answer.value)
         else batch[i]?.reject(answer.reason)
@@ -111,6 +115,6 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
     new Promise<Value>((resolve, reject) => {
       if (waiting.length >= maxWaiting) return reject(new Overloaded())
       if (waiting.length === 0) setImmediate(send)
-      waiting.push({ key, resolve, reject })
+      waiting.push({ key, within: currentWork(), resolve, reject })
     })
 }

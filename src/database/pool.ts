@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PostgresPool } from 'kysely'
 import type pg from 'pg'
+import { beginStatement } from '../tracing.ts'
 import {
   ConnectionLost,
   isGivenUp,
@@ -165,14 +166,17 @@ function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected
     }
     statements += 1
     isOpen = beginning.test(text) || (isOpen && !/^commit\b/i.test(text))
+    const endSpan = beginStatement(text)
     try {
       const query = { name: names?.get(text), text, values: values as unknown[] }
       const result = await answer(client, query, remaining, () => new QueryTimeout(deadlineOfEach))
       measures.operation.observe((performance.now() - begun) / 1000)
+      endSpan?.()
       if (rejected.storage && isRefuted(rejected.storage, text, result)) rejected.storage = undefined
       return result
     } catch (error) {
       measures.operation.observe((performance.now() - begun) / 1000)
+      endSpan?.(error)
       if (isOfSchema(error)) rejected.schema = { text, values, code: error.code }
       if (isOfStorage(error) && !(isRead(text) && isWrite(rejected.storage?.text ?? '')))
         rejected.storage = { text, values, code: error.code } // a read that fails says less than a write that did

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { to } from 'pg-copy-streams'
 import type { ServerSettings } from '../config/database-settings.ts'
+import { beginStatement } from '../tracing.ts'
 import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
 import { gatherFor } from './gather.ts'
@@ -61,6 +62,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
       const { client, pid, end } = await connectAlone(settings, probe)
       const cut = () => socketOf(client).destroy()
       signal.addEventListener('abort', cut)
+      const endSpan = beginStatement(statement)
       let isComplete = false
       try {
         signal.throwIfAborted()
@@ -72,6 +74,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
       } finally {
         signal.removeEventListener('abort', cut)
         end()
+        endSpan?.(!isComplete)
         if (!isComplete) {
           cut()
           // Postgres may be waiting, and does not notice that nobody is there.

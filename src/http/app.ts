@@ -13,6 +13,7 @@ import { bodyLimit, httpLimits, refuseUnparsable, requestLineProblem } from './l
 import { compressAnswers } from './representation.ts'
 import { logRequest, logRequests, requestId } from './request-log.ts'
 import { addPrefix, locateSite, proxiesIn, siteReader } from './site.ts'
+import { traceRequests } from './traces.ts'
 import { buildValidator } from './validation.ts'
 
 export interface AppOptions {
@@ -67,6 +68,7 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
   answerFailures(app)
   locateSite(app, siteOf)
 
+  traceRequests(app)
   // On the way in:
   // 1. the headers of every answer, so that a rejection by any later step carries them too;
   app.addHook('onRequest', (request, reply, done) => {

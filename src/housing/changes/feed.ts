@@ -3,6 +3,7 @@ import { reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import type { Log } from '../../log.ts'
 import { gauge } from '../../metrics.ts'
+import { apart } from '../../tracing.ts'
 import { type Entry, findChanges, lastPosition, nextAfter, numberChanges, type Page, passes } from './queries.ts'
 import type { ChangeFilters } from './schemas.ts'
 
@@ -154,7 +155,7 @@ export class Feed {
       const timer = setTimeout(done, wait)
       signal.addEventListener('abort', done)
       this.#listeners.add(done)
-      this.#reading ??= this.#read()
+      this.#reading ??= apart(() => this.#read())
     })
   }
 
