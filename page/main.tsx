@@ -1,5 +1,5 @@
 import { render } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { api, signedIn, signOut, useLoaded } from './api.ts'
 import { House, NewHouse } from './house.tsx'
 import { Import } from './import.tsx'
@@ -14,7 +14,7 @@ function Page() {
   const place = usePlace()
   const types = useLoaded((signal) => api.housingTypes.list({ signal }), '')
   const [keys, setKeys] = useState(areKeysOn)
-  useEffect(() => (keys ? listenToKeys() : undefined), [keys])
+  useLayoutEffect(() => (keys ? listenToKeys() : undefined), [keys])
   const known = types.data ?? []
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: it only hears what links inside it are told

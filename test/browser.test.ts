@@ -27,7 +27,10 @@ function watch(page: Page) {
   const seen = { complaints: [] as string[], requested: [] as string[] }
   page.on('console', (message) => void (message.type() === 'error' && seen.complaints.push(message.text())))
   page.on('pageerror', (error) => seen.complaints.push(error.message))
-  page.on('requestfailed', (request) => seen.complaints.push(`${request.url()} failed`))
+  page.on('requestfailed', (request) => {
+    // what is still loading when another page is opened is no longer needed
+    if (request.failure()?.errorText !== 'net::ERR_ABORTED') seen.complaints.push(`${request.url()} failed`)
+  })
   page.on('request', (request) => seen.requested.push(request.url()))
   return seen
 }
