@@ -114,7 +114,7 @@ function More({ rows, more }: { rows: Housing[] | undefined; more: (() => Promis
     const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), { rootMargin: '600px' })
     watch.observe(end.current)
     return () => watch.disconnect()
-  }, [more, isFull])
+  }, [more, isFull, rows?.length]) // again after each page: in a tall window the end may still be in view
   if (!rows) return <p class="empty">Loading …</p>
   if (!more) return null
   if (!isFull)
@@ -128,6 +128,14 @@ function More({ rows, more }: { rows: Housing[] | undefined; more: (() => Promis
   )
 }
 
+/** The rows after the first page, of which list they are, and why the last page failed. */
+interface Further {
+  of?: object
+  rows: Housing[]
+  isEnd: boolean
+  error?: unknown
+}
+
 /** The rows that are loaded so far, how many match, and how to get more. */
 function useRows(query: ExportQuery) {
   const key = JSON.stringify(query)
@@ -136,40 +144,35 @@ function useRows(query: ExportQuery) {
     const since = performance.now()
     const pages = api.housing.list({ ...query, limit: 100 }, { signal }).pages()
     const { value } = await pages.next()
-    return { since, pages, page: value ?? { items: [], next: null } }
+    return { since, signal, pages, page: value ?? { items: [], next: null } }
   }, key)
   const counted = useLoaded(async (signal) => {
+    if (!first.data) return undefined
     const pages = api.housing.list({ ...query, limit: 1, count: 'exact' }, { signal }).pages()
     return (await pages.next()).value?.total
-  }, `${key} ${first.data?.page.items[0]?.id}`)
-  const [further, setFurther] = useState<{ of?: object; rows: Housing[]; isEnd: boolean }>({ rows: [], isEnd: false })
-  const [failure, setFailure] = useState<unknown>()
+  }, `${first.data?.since}`)
+  const [further, setFurther] = useState<Further>({ rows: [], isEnd: false })
   const { data } = first
   const isSame = further.of === data?.pages
   const isEnd = isSame ? further.isEnd : data?.page.next === null
   const rows = data && [...data.page.items, ...(isSame ? further.rows : [])]
   const more = useCallback(async () => {
     if (!data) return
+    const add = ({ items = [], ...end }: { items?: Housing[]; isEnd: boolean; error?: unknown }) =>
+      data.signal.aborted ||
+      setFurther(({ of, rows }) => ({ of: data.pages, rows: [...(of === data.pages ? rows : []), ...items], ...end }))
     try {
       const { value, done } = await data.pages.next()
-      setFurther((before) => ({
-        of: data.pages,
-        rows: [...(before.of === data.pages ? before.rows : []), ...(value?.items ?? [])],
-        isEnd: done || value.next === null,
-      }))
+      add({ items: value?.items ?? [], isEnd: done || value.next === null })
     } catch (error) {
-      setFailure(error)
+      add({ isEnd: false, error })
     }
   }, [data])
-  const again = useCallback(() => {
-    setFailure(undefined)
-    first.again()
-  }, [first.again])
   return {
     rows,
     more: isEnd ? undefined : more,
-    error: first.error ?? failure,
-    again,
+    error: first.error ?? (isSame ? further.error : undefined),
+    again: first.again,
     count: counted.data,
     since: data?.since ?? 0,
   }

@@ -357,6 +357,37 @@ test('everything can be done by the keyboard', async () => {
   expect(page.url()).not.toContain('house=new')
 })
 
+test('a filter during the loading of further rows, and a failure of them, leave no trace in the next list', async () => {
+  await addHouses(150)
+  await post(houses, { ...library, city: 'Kelowna' })
+  const page = await open()
+  await reads(page, /^151 houses$/)
+  const further = page.waitForRequest(/cursor=/)
+  await page.route(/cursor=/, () => {}) // never answered
+  await rows(page).last().scrollIntoViewIfNeeded()
+  await further
+  await page.getByLabel('Search address, street and city').fill('kelowna')
+  await reads(page, /^1 house$/)
+  expect(await page.locator('.failure').count()).toBe(0)
+  await page.unroute(/cursor=/)
+  await page.route(/cursor=/, (route) =>
+    route.fulfill({ status: 400, json: { code: 'invalid-parameter', detail: 'No.' } }),
+  )
+  await page.goto(url)
+  await reads(page, /^151 houses$/)
+  await rows(page).last().scrollIntoViewIfNeeded()
+  await page.locator('.failure').waitFor()
+  await page.getByLabel('Search address, street and city').fill('kelowna')
+  await reads(page, /^1 house$/)
+  expect(await page.locator('.failure').count()).toBe(0)
+})
+
+test('a window that is taller than a page of the list is filled', async () => {
+  await addHouses(350)
+  const page = await open('', { viewport: { width: 1280, height: 12_000 } })
+  await expect.poll(() => rows(page).count()).toBe(350)
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
