@@ -1,18 +1,21 @@
 import type { Housing, HousingInput } from '@sample-api/client'
 import { useState } from 'preact/hooks'
 import { inputOf, labels, members } from './api.ts'
+import { Failure } from './parts.tsx'
 
 interface Props {
   /** The version that was read, the one that somebody else has saved since, and what was typed. */
   base: Housing
   theirs: Housing
   mine: HousingInput
+  error: unknown
   save: (of: Housing, changes: Partial<HousingInput>) => Promise<void>
   discard: () => void
 }
 
 /** Two changes of one house, side by side. Where only one of them differs from before, it is chosen already. */
-export function Conflict({ base, theirs, mine, save, discard }: Props) {
+export function Conflict({ base, theirs, mine, error, save, discard }: Props) {
+  const [isBusy, setBusy] = useState(false)
   const differing = members.filter((member) => theirs[member] !== mine[member])
   const [chosen, choose] = useState(() => {
     const isMine = (member: keyof HousingInput) => mine[member] !== base[member]
@@ -36,16 +39,19 @@ export function Conflict({ base, theirs, mine, save, discard }: Props) {
     <form
       class="conflict"
       aria-labelledby="conflict"
-      onSubmit={(event) => {
+      onSubmit={async (event) => {
         event.preventDefault()
         const result = { ...inputOf(theirs), ...chosen }
         const changed = members.filter((member) => result[member] !== theirs[member])
-        if (changed.length === 0) discard()
-        else void save(theirs, Object.fromEntries(changed.map((member) => [member, result[member]])))
+        if (changed.length === 0) return discard()
+        setBusy(true)
+        await save(theirs, Object.fromEntries(changed.map((member) => [member, result[member]])))
+        setBusy(false)
       }}
     >
       <p id="conflict" role="alert">
-        <strong>Somebody else has changed this house meanwhile.</strong> Choose what it shall be. Nothing is saved yet.
+        <strong>Somebody else has changed this house meanwhile.</strong> Choose which values to keep. Nothing is saved
+        yet.
       </p>
       <table>
         <thead>
@@ -67,8 +73,9 @@ export function Conflict({ base, theirs, mine, save, discard }: Props) {
           ))}
         </tbody>
       </table>
+      {error !== undefined && <Failure error={error} />}
       <p class="actions">
-        <button type="submit" class="primary">
+        <button type="submit" class="primary" disabled={isBusy}>
           Save this
         </button>
         <button type="button" onClick={discard}>

@@ -1,9 +1,9 @@
 import { type Housing, type HousingInput, type HousingType, Problem } from '@sample-api/client'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, hasCode, inputOf, labels, members, nameOf, sentence, useLoaded } from './api.ts'
 import { Conflict } from './conflict.tsx'
 import { History } from './history.tsx'
-import { changed } from './live.ts'
+import { type Change, changed } from './live.ts'
 import { Failure, Panel } from './parts.tsx'
 import { useSignal } from './signal.ts'
 import { go, type Place, to } from './url.ts'
@@ -14,8 +14,16 @@ const closed = { house: '', tab: '' }
 /** The house that is open: what it is, or its history. */
 export function House({ place, types }: { place: Place; types: HousingType[] }) {
   const id = Number(place.house)
-  const { data: house, error, again } = useLoaded((signal) => api.housing.get(id, { signal }), place.house ?? '')
-  useSignal(changed, (change) => change.id === id && again())
+  const { data: loaded, error, again } = useLoaded((signal) => api.housing.get(id, { signal }), place.house ?? '')
+  const [latest, setLatest] = useState<Change>()
+  useSignal(changed, (change) => {
+    if (change.id !== id) return
+    setLatest(change)
+    again()
+  })
+  // A change has the whole house: on a slow network the old values would stay until the answer comes.
+  const isNewer = latest && latest.operation !== 'deleted' && latest.version > (loaded?.version ?? Infinity)
+  const house = isNewer ? latest.house : loaded
   const isHistory = place.tab === 'history'
   const isGone = hasCode(error, 'not-found')
   const tab = (name: string, label: string) => (
@@ -80,16 +88,20 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
   const [theirs, setTheirs] = useState<Housing>()
   // The version on which the draft was begun: the house itself may have been changed meanwhile.
   const base = draft?.base ?? house
+  const latest = useRef(draft) // what is typed while a save is under way is not part of it
+  latest.current = draft
   const changes = changesOf(base, draft)
 
   const save = async (of: Housing, changes: Partial<HousingInput>) => {
     setError(undefined)
     try {
-      await change(of, changes)
+      const saved = await change(of, changes)
+      const typed = changesOf(inputOf(draft ? { ...base, ...draft } : base), latest.current)
       discard()
+      if (Object.keys(typed).length > 0) setDraft({ ...typed, base: saved })
     } catch (error) {
-      if (hasCode(error, 'precondition-failed')) setTheirs(await api.housing.get(house.id).catch(() => undefined))
-      else setError(error)
+      if (!hasCode(error, 'precondition-failed')) return setError(error)
+      await api.housing.get(house.id).then(setTheirs, setError)
     }
   }
   const removeIt = async () => {
@@ -109,7 +121,15 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
 
   if (theirs)
     return (
-      <Conflict base={base} theirs={theirs} mine={{ ...inputOf(base), ...changes }} save={save} discard={discard} />
+      <Conflict
+        key={theirs.version}
+        base={base}
+        theirs={theirs}
+        mine={{ ...inputOf(base), ...changes }}
+        error={error}
+        save={save}
+        discard={discard}
+      />
     )
   return (
     <Form
@@ -122,11 +142,11 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
       isUnchanged={Object.keys(changes).length === 0}
     >
       {draft ? (
-        <button type="button" onClick={discard}>
+        <button key="discard" type="button" onClick={discard}>
           Discard
         </button>
       ) : (
-        <button type="button" class="danger" onClick={removeIt}>
+        <button key="delete" type="button" class="danger" onClick={removeIt}>
           Delete
         </button>
       )}

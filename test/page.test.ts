@@ -388,6 +388,68 @@ test('a window that is taller than a page of the list is filled', async () => {
   await expect.poll(() => rows(page).count()).toBe(350)
 })
 
+test('what is typed during a save stays, and the old values do not come back', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await field(page, 'Street').fill('Slow Street')
+  let answer = () => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  await page.route(/\/housing\/1$/, async (route) => {
+    if (route.request().method() === 'PATCH') await held
+    else await new Promise(() => {}) // the answer to a read never comes
+    await route.continue()
+  })
+  await button(page, 'Save').click()
+  await button(page, 'Saving …').waitFor()
+  await field(page, 'City').fill('Kelowna')
+  answer()
+  await reads(page, '735 Slow Street changed.')
+  expect(await field(page, 'Street').inputValue()).toBe('Slow Street')
+  expect(await field(page, 'City').inputValue()).toBe('Kelowna')
+  await button(page, 'Save').click()
+  await expect
+    .poll(async () => (await get(`${houses}/1`)).json())
+    .toMatchObject({
+      version: 3,
+      street: 'Slow Street',
+      city: 'Kelowna',
+    })
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})
+
+test('a conflict begins again when the house changes once more, and shows what fails', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await page.route(/\/changes/, (route) => route.abort())
+  await field(page, 'Street').fill('Mine Street')
+  await patch(`${houses}/1`, { street: 'Second Street' }, any)
+  await button(page, 'Save').click()
+  await page.getByLabel('Street: saved meanwhile, Second Street').check()
+  await page.getByLabel('Street: yours, Mine Street').check()
+  await patch(`${houses}/1`, { street: 'Third Street', city: 'Kelowna' }, any)
+  await button(page, 'Save this').click()
+  await page.getByLabel('Street: saved meanwhile, Third Street').check()
+  expect(await page.getByLabel('City: saved meanwhile, Kelowna').isChecked()).toBe(true)
+  await page.getByLabel('Street: yours, Mine Street').check()
+  await page.context().setOffline(true)
+  await button(page, 'Save this').click()
+  await page.locator('.conflict .failure').getByText('There is no network.').waitFor({ timeout: 60_000 })
+  await page.context().setOffline(false)
+  await button(page, 'Save this').click()
+  await reads(page, '735 Mine Street changed.')
+  expect((await get(`${houses}/1`)).json()).toMatchObject({ version: 4, street: 'Mine Street', city: 'Kelowna' })
+})
+
+test('a double click on Discard deletes nothing', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await field(page, 'Street').fill('Mine Street')
+  await button(page, 'Discard').dblclick()
+  await button(page, 'Delete').waitFor()
+  await field(page, 'Street').fill('Other Street') // by now a deletion would have come
+  expect((await get(`${houses}/1`)).statusCode).toBe(200)
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
