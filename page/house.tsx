@@ -61,10 +61,14 @@ export function House({ place, types }: { place: Place; types: HousingType[] }) 
 export function NewHouse({ types }: { types: HousingType[] }) {
   const [draft, setDraft] = useDraft('new')
   const [error, setError] = useState<unknown>()
+  const sent = useRef({ input: '', key: '' })
   const empty: HousingInput = { address: '', street: '', city: '', postal_code: '', housing_type: types[0]?.code ?? '' }
   const save = async () => {
     try {
-      const house = await add({ ...empty, ...draft })
+      const input = { ...empty, ...draft }
+      // The same values again have the same key: if only the answer got lost, the house is not added twice.
+      if (sent.current.input !== JSON.stringify(input)) sent.current = { input: JSON.stringify(input), key: newKey() }
+      const house = await add(input, sent.current.key)
       setDraft(undefined)
       go(to({ house: `${house.id}` }))
     } catch (error) {
@@ -169,6 +173,9 @@ function useDraft(of: string) {
   }
   return [draft, keep] as const
 }
+
+/** A new Idempotency-Key. */
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
 
 /** The members in which the draft differs. */
 export function changesOf(base: HousingInput, draft: Partial<HousingInput> = {}): Partial<HousingInput> {

@@ -5,8 +5,8 @@ import { notify } from './notice.tsx'
 
 // Each write is shown by the whole page at once, and can be undone from its notice.
 
-export async function add(input: HousingInput): Promise<Housing> {
-  const house = await api.housing.create(input)
+export async function add(input: HousingInput, key: string): Promise<Housing> {
+  const house = await api.housing.create(input, { key })
   tell('created', house)
   notify(`${nameOf(house)} added.`, () => deleteQuietly(house))
   return house

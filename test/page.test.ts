@@ -417,6 +417,27 @@ test('what is typed during a save stays, and the old values do not come back', a
   await page.unrouteAll({ behavior: 'ignoreErrors' })
 })
 
+test('a house is added once, even if the answer got lost and one adds it again', async () => {
+  const page = await open('?house=new')
+  for (const [label, value] of [
+    ['House number or name', '9'],
+    ['Street', 'Lost Street'],
+    ['City', 'Victoria'],
+    ['Postal code', 'V8V 1A1'],
+  ] as const)
+    await field(page, label).fill(value)
+  await page.route(/\/housing$/, async (route) => {
+    await route.fetch()
+    await route.abort()
+  })
+  await button(page, 'Add').click()
+  await page.locator('.panel .failure').waitFor()
+  await page.unrouteAll({ behavior: 'wait' })
+  await button(page, 'Add').click()
+  await reads(page, '9 Lost Street added.')
+  expect((await get(houses)).json().items).toHaveLength(1)
+})
+
 test('a conflict begins again when the house changes once more, and shows what fails', async () => {
   await post(houses, library)
   const page = await open('?house=1')
