@@ -9,6 +9,16 @@ export type Change = Pick<HousingChange, 'id' | 'version' | 'operation' | 'house
 /** Each change of a house, whoever made it. What this page does itself comes twice: at once, and from the feed. */
 export const changed = new Signal<Change>()
 
+/** The versions that this page has made itself and has shown already: the feed brings them again. */
+const own = new Set<string>()
+const nameOf = ({ id, version }: Change) => `${id}-${version}`
+
+/** Shows what this page has done itself. */
+export function showOwn(change: Change): void {
+  own.add(nameOf(change))
+  changed.emit(change)
+}
+
 /** What the list shows is not all that it should: this page has added something. */
 export const outdated = new Signal<void>()
 
@@ -33,7 +43,7 @@ function heed(told: Exclude<Told, 'new here'>): void {
     liveness.emit(isLive)
   } else {
     position = told.change.position
-    changed.emit(told.change)
+    if (!own.delete(nameOf(told.change))) changed.emit(told.change)
   }
 }
 

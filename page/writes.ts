@@ -1,6 +1,6 @@
 import type { Housing, HousingInput } from '@sample-api/client'
 import { api, nameOf } from './api.ts'
-import { type Change, changed, outdated } from './live.ts'
+import { type Change, outdated, showOwn } from './live.ts'
 import { notify } from './notice.tsx'
 
 // Each write is shown by the whole page at once, and can be undone from its notice.
@@ -44,6 +44,6 @@ async function deleteQuietly(house: Housing): Promise<void> {
 }
 
 function tell(operation: Change['operation'], house: Housing): void {
-  changed.emit({ id: house.id, version: house.version, operation, house })
+  showOwn({ id: house.id, version: house.version, operation, house })
   if (operation === 'created' || operation === 'restored') outdated.emit()
 }

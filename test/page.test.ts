@@ -357,6 +357,26 @@ test('everything can be done by the keyboard', async () => {
   expect(page.url()).not.toContain('house=new')
 })
 
+test('the count follows what this page does, which is not announced as a change elsewhere', async () => {
+  await addHouses(150)
+  const page = await open('?house=1')
+  await page.locator('[data-live=true]').waitFor()
+  await reads(page, /^150 houses$/)
+  await page.keyboard.press('n')
+  for (const [label, value] of [
+    ['House number or name', '9'],
+    ['Street', 'New Street'],
+    ['City', 'Victoria'],
+    ['Postal code', 'V8V 1A1'],
+  ] as const)
+    await field(page, label).fill(value)
+  await button(page, 'Add').click()
+  await reads(page, /^151 houses$/)
+  await patch(`${houses}/2`, { street: 'Later Street' }, any) // it comes after the house in the feed
+  await row(page, 'Later Street').waitFor()
+  expect(await page.locator('.fresh').count()).toBe(0)
+})
+
 test('a filter during the loading of further rows, and a failure of them, leave no trace in the next list', async () => {
   await addHouses(150)
   await post(houses, { ...library, city: 'Kelowna' })
