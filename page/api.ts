@@ -1,8 +1,13 @@
 import { type Housing, type HousingInput, Problem, SampleApi } from '@sample-api/client'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 
+const home = new URL('.', location.href)
+
+/** A name in storage, of a lock or of a channel. An API below another prefix of the same origin has its own. */
+export const scoped = (name: string) => `${name} ${home.pathname}`
+
 /** Where an API key is kept: in this tab, until it is closed. */
-const keyName = 'api-key'
+const keyName = scoped('api-key')
 export const signedIn = () => sessionStorage.getItem(keyName) !== null
 export function signIn(key: string): void {
   sessionStorage.setItem(keyName, key)
@@ -14,7 +19,7 @@ export function signOut(): void {
 }
 
 export const api = new SampleApi({
-  url: new URL('.', location.href).href,
+  url: home.href,
   key: () => sessionStorage.getItem(keyName) ?? undefined,
   retries: 2,
 })

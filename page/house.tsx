@@ -1,6 +1,6 @@
 import { type Housing, type HousingInput, type HousingType, Problem } from '@sample-api/client'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { api, hasCode, inputOf, labels, members, nameOf, sentence, useLoaded } from './api.ts'
+import { api, hasCode, inputOf, labels, members, nameOf, scoped, sentence, useLoaded } from './api.ts'
 import { Conflict } from './conflict.tsx'
 import { History } from './history.tsx'
 import { type Change, changed } from './live.ts'
@@ -162,7 +162,7 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
 type Draft = Partial<HousingInput> & { base?: Housing }
 
 function useDraft(of: string) {
-  const name = `draft-${of}`
+  const name = scoped(`draft-${of}`)
   const [draft, set] = useState<Draft | undefined>(
     () => JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? undefined,
   )

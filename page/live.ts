@@ -1,12 +1,12 @@
 import { type HousingChange, Problem } from '@sample-api/client'
 import { useState } from 'preact/hooks'
-import { api, hasCode } from './api.ts'
+import { api, hasCode, scoped } from './api.ts'
 import { Signal, useSignal } from './signal.ts'
 
 /** A change of a house, by whomever. */
 export type Change = Pick<HousingChange, 'id' | 'version' | 'operation' | 'house'>
 
-/** Each change of a house, whoever made it. What this page does itself comes twice: at once, and from the feed. */
+/** Each change of a house, whoever made it, once. */
 export const changed = new Signal<Change>()
 
 /** The versions that this page has made itself and has shown already: the feed brings them again. */
@@ -30,7 +30,7 @@ let position: number | undefined
 type Told = { change: HousingChange } | { isLive: boolean } | 'new here'
 
 /** One tab holds the stream and tells the others: a browser opens no more than six connections to a host. */
-const others = new BroadcastChannel('sample-api')
+const others = new BroadcastChannel(scoped('sample-api'))
 let isHolder = false
 others.onmessage = ({ data }: MessageEvent<Told>) => {
   if (data !== 'new here') heed(data)
@@ -66,7 +66,7 @@ const pause = 5000
 export async function follow(): Promise<void> {
   others.postMessage('new here')
   // Web Locks exist in secure contexts only; elsewhere each tab has a stream of its own.
-  if (navigator.locks) await navigator.locks.request('sample-api', hold)
+  if (navigator.locks) await navigator.locks.request(scoped('sample-api'), hold)
   else await hold()
 }
 

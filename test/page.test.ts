@@ -491,6 +491,23 @@ test('a double click on Discard deletes nothing', async () => {
   expect((await get(`${houses}/1`)).statusCode).toBe(200)
 })
 
+test('two APIs below two prefixes of one origin keep their changes and drafts apart', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await page.locator('[data-live=true]').waitFor()
+  await field(page, 'Street').fill('Draft Street')
+  await page.route(`${url}other/**`, (route) => route.continue({ url: route.request().url().replace('/other/', '/') }))
+  const stream = page.waitForRequest(/other.*changes/)
+  await page.goto(`${url}other/?house=1`)
+  await stream
+  expect(await field(page, 'Street').inputValue()).toBe(library.street)
+  const tab = await page.context().newPage()
+  watch(tab)
+  const own = tab.waitForRequest(/\/changes/) // it does not wait for the lock of the other API
+  await tab.goto(url)
+  await own
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
