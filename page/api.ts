@@ -1,5 +1,6 @@
 import { type Housing, type HousingInput, Problem, SampleApi } from '@sample-api/client'
 import { useCallback, useEffect, useState } from 'preact/hooks'
+import { here, to } from './url.ts'
 
 const home = new URL('.', location.href)
 
@@ -11,6 +12,7 @@ const keyName = scoped('api-key')
 export const signedIn = () => sessionStorage.getItem(keyName) !== null
 export function signIn(key: string): void {
   sessionStorage.setItem(keyName, key)
+  if (here().view === 'sign-in') history.replaceState(null, '', to({ view: '' }))
   location.reload()
 }
 export function signOut(): void {

@@ -7,6 +7,7 @@ import { areKeysOn, Help, listenToKeys } from './keys.tsx'
 import { List } from './list.tsx'
 import { follow, useLiveness } from './live.ts'
 import { Notices } from './notice.tsx'
+import { SignIn } from './sign-in.tsx'
 import { Types } from './types.tsx'
 import { followLink, to, usePlace } from './url.ts'
 
@@ -22,7 +23,7 @@ function Page() {
     <div class="page" onClick={followLink}>
       <Header />
       <main>
-        <List place={place} types={known} />
+        {place.view === 'sign-in' ? <SignIn problem="" /> : <List place={place} types={known} />}
         {place.view === 'types' ? (
           <Types types={known} again={types.again} />
         ) : place.view === 'import' ? (

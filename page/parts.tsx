@@ -1,7 +1,8 @@
 import { Problem } from '@sample-api/client'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { sentence } from './api.ts'
+import { needsKey, sentence } from './api.ts'
+import { to } from './url.ts'
 
 /** What failed, in the words of the API, and how to go on. */
 export function Failure({ error, again }: { error: unknown; again?: () => void }) {
@@ -14,6 +15,7 @@ export function Failure({ error, again }: { error: unknown; again?: () => void }
             Try again
           </button>
         )}
+        {needsKey(error) && <a href={to({ view: 'sign-in' })}>Sign in</a>}
         {error instanceof Problem && (
           <a href={`problems/${error.code}`} target="_blank" rel="noopener">
             What this means

@@ -15,7 +15,7 @@ export function SignIn({ problem }: { problem: string }) {
       <p>
         This registry asks for an API key, which its operator makes with the command <code>keys create</code>.
       </p>
-      {signedIn() && <p role="alert">{problem}</p>}
+      {problem && signedIn() && <p role="alert">{problem}</p>}
       <label>
         API key
         <input name="key" type="password" autoComplete="off" required spellcheck={false} />

@@ -491,6 +491,32 @@ test('a double click on Discard deletes nothing', async () => {
   expect((await get(`${houses}/1`)).statusCode).toBe(200)
 })
 
+test('where reading needs no key, a write that needs one leads to signing in', async () => {
+  const access = {
+    auth: 'keys',
+    anonymous: ['housing:read'],
+    tokens: undefined,
+    rateLimit: Number.POSITIVE_INFINITY,
+  } as const
+  const guarded = await apiOver(database, { access })
+  onTestFinished(() => guarded.close())
+  const { key, ...stored } = makeApiKey()
+  await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read', 'housing:write'], lifetime: 3600 })
+  await addHouses(1)
+  const page = await openPage({ viewport: { width: 640, height: 800 } })
+  const home = `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`
+  watch(page, home)
+  await page.goto(`${home}?house=1`)
+  await field(page, 'Street').fill('Key Street')
+  await button(page, 'Save').click()
+  await page.getByRole('link', { name: 'Sign in' }).click()
+  await page.getByLabel('API key').fill(key)
+  await Promise.all([page.waitForEvent('load'), button(page, 'Sign in').click()])
+  expect(await field(page, 'Street').inputValue()).toBe('Key Street')
+  await button(page, 'Save').click()
+  await reads(page, '735 Key Street changed.')
+})
+
 test('two APIs below two prefixes of one origin keep their changes and drafts apart', async () => {
   await post(houses, library)
   const page = await open('?house=1')
@@ -535,6 +561,11 @@ test.each([
   }
   await page.locator('.welcome').waitFor()
   await isFine('empty')
+  await page.getByRole('link', { name: 'Add a house' }).first().click()
+  await page.locator('#street').waitFor()
+  await isFine('empty, with a new house')
+  await page.goto(url)
+  await page.locator('.welcome').waitFor()
   await addHouses(3)
   await patch(`${houses}/2`, { street: `${'Donaudampfschifffahrts'.repeat(2)}` }, any)
   for (const [place, shown] of [
