@@ -1,5 +1,5 @@
 import type { FileOptions, ImportReport } from '@sample-api/client'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api } from './api.ts'
 import { saveAs } from './export.tsx'
 import { outdated } from './live.ts'
@@ -17,23 +17,31 @@ export function Import() {
   const [error, setError] = useState<unknown>()
   const [doing, setDoing] = useState('')
   const [isOver, setOver] = useState(false)
+  const checking = useRef(new AbortController())
+  useEffect(() => () => checking.current.abort(), [])
 
-  const attempt = async (what: string, work: () => Promise<void>) => {
+  const attempt = async (what: string, work: () => Promise<void>, signal?: AbortSignal) => {
     setDoing(what)
     setError(undefined)
     try {
       await work()
     } catch (error) {
+      if (signal?.aborted) return
       setError(error)
     }
     setDoing('')
   }
   const check = (file: File) => {
+    checking.current.abort() // another file may be chosen before the report of the first one is there
+    checking.current = new AbortController()
+    const { signal } = checking.current
     setFile(file)
     setReport(undefined)
-    return attempt('Checking', async () => {
-      setReport(await api.housing.import(file, { ...kindOf(file), dryRun: true, onError: 'skip' }))
-    })
+    return attempt(
+      'Checking',
+      async () => setReport(await api.housing.import(file, { ...kindOf(file), dryRun: true, onError: 'skip', signal })),
+      signal,
+    )
   }
   const apply = ({ import_id = '', rejected }: ImportReport) =>
     attempt('Importing', async () => {
@@ -45,7 +53,7 @@ export function Import() {
   const download = (file: File) =>
     attempt('Fetching the rejected rows', async () => {
       const rows = await api.housing.rejectedRows(file, kindOf(file))
-      saveAs(`rejected-${file.name.replace(/\.gz$/, '')}`, await rows.blob())
+      saveAs(`rejected-${file.name.replace(/\.gz$/i, '').replace(/\.json$/i, '.ndjson')}`, await rows.blob())
     })
 
   return (

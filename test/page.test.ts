@@ -491,6 +491,39 @@ test('a double click on Discard deletes nothing', async () => {
   expect((await get(`${houses}/1`)).statusCode).toBe(200)
 })
 
+test('of two files that are chosen one after the other, the later one is imported', async () => {
+  const page = await open('?view=import')
+  let answer = () => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  await page.route(
+    /dry_run/,
+    async (route) => {
+      await held
+      await route.continue().catch(() => {})
+    },
+    { times: 1 },
+  )
+  const fileOf = (name: string, count: number) => ({
+    name,
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(Array.from({ length: count }, () => library))),
+  })
+  await page.locator('input[type=file]').setInputFiles(fileOf('first.json', 1))
+  await page.locator('input[type=file]').setInputFiles(fileOf('second.json', 2))
+  await button(page, 'Apply: 2 houses').waitFor()
+  answer()
+  await page.waitForTimeout(500)
+  await button(page, 'Apply: 2 houses').waitFor()
+})
+
+test('the rejected rows of a JSON array are saved as what they are: NDJSON', async () => {
+  const page = await open('?view=import')
+  const buffer = Buffer.from(JSON.stringify([{ ...library, postal_code: 'x' }]))
+  await page.locator('input[type=file]').setInputFiles({ name: 'a.json', mimeType: 'application/json', buffer })
+  const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Save the rejected rows').click()])
+  expect(download.suggestedFilename()).toBe('rejected-a.ndjson')
+})
+
 test('where reading needs no key, a write that needs one leads to signing in', async () => {
   const access = {
     auth: 'keys',
