@@ -16,7 +16,12 @@ const actions: Record<string, [does: string, () => void]> = {
   h: ['the history of the open house', () => go(to({ tab: 'history' }))],
   z: ['undo what was done last', undo],
   Escape: ['close what is open', closeWhatIsOpen],
-  '?': ['this help', () => document.querySelector<HTMLDialogElement>('#help')?.showModal()],
+  '?': ['this help', openHelp],
+}
+
+/** Opens the help. A button does it too, so that keys that are off can be turned on again. */
+export function openHelp(): void {
+  document.querySelector<HTMLDialogElement>('#help')?.showModal()
 }
 
 function closeWhatIsOpen(): void {

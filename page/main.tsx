@@ -3,7 +3,7 @@ import { useLayoutEffect, useState } from 'preact/hooks'
 import { api, signedIn, signOut, useLoaded } from './api.ts'
 import { House, NewHouse } from './house.tsx'
 import { Import } from './import.tsx'
-import { areKeysOn, Help, listenToKeys } from './keys.tsx'
+import { areKeysOn, Help, listenToKeys, openHelp } from './keys.tsx'
 import { List } from './list.tsx'
 import { follow, useLiveness } from './live.ts'
 import { Notices } from './notice.tsx'
@@ -54,6 +54,9 @@ function Header() {
         <a href={to({ view: 'import', house: '' })}>Import</a>
         <a href={to({ view: 'types', house: '' })}>Types</a>
         <a href="docs">API</a>
+        <button type="button" class="quiet" onClick={openHelp}>
+          Keys
+        </button>
         {signedIn() && (
           <button type="button" class="quiet" onClick={signOut}>
             Sign out

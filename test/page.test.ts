@@ -567,6 +567,17 @@ test('two APIs below two prefixes of one origin keep their changes and drafts ap
   await own
 })
 
+test('keys that are turned off can be turned on again', async () => {
+  const page = await open('?house=new')
+  await button(page, 'Keys').click()
+  await page.getByLabel('Use these keys').uncheck()
+  await button(page, 'Close').first().click()
+  await page.keyboard.press('n')
+  await button(page, 'Keys').click()
+  await page.getByLabel('Use these keys').check()
+  expect(await page.evaluate('localStorage.getItem("keys")')).toBe('on')
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
