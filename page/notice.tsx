@@ -17,9 +17,10 @@ export const notify = (text: string, undo?: Notice['undo']): void => show({ text
 export function undo(): void {
   const { undo, text } = latest ?? {}
   if (!undo) return
-  show({ text: 'Undoing …' })
+  const pending = { text: 'Undoing …' }
+  show(pending)
   undo().then(
-    () => show({ text: `Undone: ${text}` }),
+    () => latest === pending && show({ text: `Undone: ${text}` }), // something else may have been done meanwhile
     (error) => show({ text: `Not undone. ${sentence(error)}`, undo }),
   )
 }
@@ -31,17 +32,20 @@ export function Notices() {
   }, [])
   latest = notice
   return (
-    <div class="notice" role="status" hidden={!notice}>
-      {notice?.text}
-      {notice?.undo && (
-        <button type="button" onClick={undo}>
-          Undo <kbd>z</kbd>
-        </button>
-      )}
+    // always there: screen readers are silent about a region that appears together with its text
+    <div role="status">
       {notice && (
-        <button type="button" class="quiet" aria-label="Close" onClick={() => set(undefined)}>
-          ×
-        </button>
+        <div class="notice">
+          {notice.text}
+          {notice.undo && (
+            <button type="button" onClick={undo}>
+              Undo <kbd>z</kbd>
+            </button>
+          )}
+          <button type="button" class="quiet" aria-label="Close" onClick={() => set(undefined)}>
+            ×
+          </button>
+        </div>
       )}
     </div>
   )

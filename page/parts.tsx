@@ -45,10 +45,13 @@ export function Panel(props: { title: string; close: string; opener?: string; ch
   const { title, close, opener, children } = props
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
+    const before = document.activeElement as HTMLElement | null
     heading.current?.focus()
     return () =>
       requestAnimationFrame(() => {
-        if (opener && document.activeElement === document.body) document.querySelector<HTMLElement>(opener)?.focus()
+        if (document.activeElement !== document.body) return
+        const row = opener && document.querySelector<HTMLElement>(opener)
+        ;(row || before)?.focus()
       })
   }, [])
   useEffect(() => {

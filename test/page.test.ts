@@ -578,6 +578,19 @@ test('keys that are turned off can be turned on again', async () => {
   expect(await page.evaluate('localStorage.getItem("keys")')).toBe('on')
 })
 
+test('the focus goes back to what opened a panel; a notice stands in a region that is always there', async () => {
+  await post(houses, library)
+  const page = await open()
+  await rows(page).first().waitFor()
+  expect(await page.evaluate('getComputedStyle(document.querySelector(".page > [role=status]")).display')).toBe('block')
+  for (const name of ['Types', 'Import', 'Add a house']) {
+    await page.getByRole('link', { name }).click()
+    await page.locator('.panel').waitFor()
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe(name)
+  }
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
