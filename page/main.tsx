@@ -25,7 +25,7 @@ function Page() {
       <main>
         {place.view === 'sign-in' ? <SignIn problem="" /> : <List place={place} types={known} />}
         {place.view === 'types' ? (
-          <Types types={known} again={types.again} />
+          <Types types={known} error={types.error} again={types.again} />
         ) : place.view === 'import' ? (
           <Import />
         ) : place.house === 'new' ? (

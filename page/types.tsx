@@ -6,7 +6,8 @@ import { Failure, Panel } from './parts.tsx'
 import { to } from './url.ts'
 
 /** The housing types: a short list, to add to, rename and delete from. */
-export function Types({ types, again }: { types: HousingType[]; again: () => void }) {
+export function Types(props: { types: HousingType[]; error: unknown; again: () => void }) {
+  const { types, again } = props
   const [error, setError] = useState<unknown>()
 
   /** Does it, says so, and offers to take it back. */
@@ -15,10 +16,13 @@ export function Types({ types, again }: { types: HousingType[]; again: () => voi
     try {
       await work()
       notify(text, () => back().finally(again))
+      return true
     } catch (error) {
       setError(error)
+      return false
+    } finally {
+      again()
     }
-    again()
   }
   const add = (type: HousingType) =>
     change(
@@ -41,18 +45,19 @@ export function Types({ types, again }: { types: HousingType[]; again: () => voi
 
   return (
     <Panel title="Housing types" close={to({ view: '' })}>
-      {error !== undefined && <Failure error={error} />}
+      {props.error ? <Failure error={props.error} again={again} /> : error !== undefined && <Failure error={error} />}
       <ul class="types">
         {types.map((type) => (
           <Type key={`${type.code} ${type.description}`} type={type} rename={rename} remove={remove} />
         ))}
       </ul>
       <form
-        onSubmit={(event) => {
+        onSubmit={async (event) => {
           event.preventDefault()
-          const values = new FormData(event.currentTarget)
+          const form = event.currentTarget
+          const values = new FormData(form)
           const code = String(values.get('code')).trim().toUpperCase()
-          void add({ code, description: String(values.get('description')) })
+          if (await add({ code, description: String(values.get('description')) })) form.reset()
         }}
       >
         <label>
@@ -73,8 +78,8 @@ export function Types({ types, again }: { types: HousingType[]; again: () => voi
 
 interface TypeProps {
   type: HousingType
-  rename: (type: HousingType, description: string) => Promise<void>
-  remove: (type: HousingType) => Promise<void>
+  rename: (type: HousingType, description: string) => Promise<unknown>
+  remove: (type: HousingType) => Promise<unknown>
 }
 
 function Type({ type, rename, remove }: TypeProps) {

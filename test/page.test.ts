@@ -591,6 +591,20 @@ test('the focus goes back to what opened a panel; a notice stands in a region th
   }
 })
 
+test('the form for a type is empty after it was added; types that cannot be loaded are an error', async () => {
+  const page = await open('?view=types')
+  await page.getByLabel('Code: three letters').fill('tnh')
+  await page.getByLabel('Name', { exact: true }).fill('Town House')
+  await button(page, 'Add a type').click()
+  await reads(page, 'Town House added.')
+  await expect.poll(() => page.getByLabel('Code: three letters').inputValue()).toBe('')
+  await page.route(/housing-types/, (route) =>
+    route.fulfill({ status: 403, json: { code: 'forbidden', detail: 'No.' } }),
+  )
+  await page.reload()
+  await page.locator('.panel .failure').waitFor()
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
