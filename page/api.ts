@@ -49,8 +49,8 @@ export const nameOf = ({ address, street }: Pick<Housing, 'address' | 'street'>)
 /** What went wrong, in a sentence for a person. */
 export const sentence = (error: unknown): string => {
   if (error instanceof Problem) return error.detail
-  if (!navigator.onLine) return 'There is no network. Nothing was changed; what you typed is kept.'
-  return `The API did not answer: ${error instanceof Error ? error.message : error}`
+  if (!navigator.onLine) return 'There is no network. What you typed is kept. Try again when you are online.'
+  return error instanceof Error ? error.message : String(error)
 }
 
 export const hasCode = (error: unknown, ...codes: string[]): error is Problem =>

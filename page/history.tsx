@@ -87,7 +87,12 @@ function AsOf({ id }: { id: number }) {
     <div class="as-of">
       <label>
         As it was at
-        <input type="datetime-local" value={at} onInput={(event) => setAt(event.currentTarget.value)} />
+        <input
+          type="datetime-local"
+          max="9999-12-31T23:59"
+          value={at}
+          onInput={(event) => setAt(event.currentTarget.value)}
+        />
       </label>
       <p role="status">
         {at &&

@@ -18,7 +18,7 @@ function Page() {
   useLayoutEffect(() => (keys ? listenToKeys() : undefined), [keys])
   const known = types.data ?? []
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: it only hears what links inside it are told
+    // biome-ignore lint/a11y/noStaticElementInteractions: it handles the clicks on links inside it
     // biome-ignore lint/a11y/useKeyWithClickEvents: a link turns keys into clicks
     <div class="page" onClick={followLink}>
       <Header />

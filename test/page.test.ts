@@ -605,6 +605,21 @@ test('the form for a type is empty after it was added; types that cannot be load
   await page.locator('.panel .failure').waitFor()
 })
 
+test('markup in a name is text, and an id that cannot be one is reported', async () => {
+  await post(houses, { ...library, street: '<img src=x onerror=alert(1)>' })
+  const page = await open('?house=1&tab=history')
+  await page.locator('.history li').waitFor()
+  expect(await page.locator('main img').count()).toBe(0)
+  for (const id of ['0', '-1', 'abc', '1e9', '1e99']) {
+    await page.goto(`${url}?house=${id}`)
+    await page.locator('.panel').locator('.failure, .empty').waitFor()
+  }
+  for (const place of [`q=${'x'.repeat(200)}`, 'sort=x', 'updated_since=x', `city=${'x'.repeat(60)}`]) {
+    await page.goto(`${url}?${place}`)
+    await page.locator('.list').locator('.failure, .empty').first().waitFor()
+  }
+})
+
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 interface Axe {
   violations: { id: string; nodes: { html: string }[] }[]
