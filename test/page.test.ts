@@ -405,7 +405,7 @@ test('a filter during the loading of further rows, and a failure of them, leave 
 test('a window that is taller than a page of the list is filled', async () => {
   await addHouses(350)
   const page = await open('', { viewport: { width: 1280, height: 12_000 } })
-  await expect.poll(() => rows(page).count()).toBe(350)
+  await expect.poll(() => rows(page).count(), { timeout: 20_000 }).toBe(350)
 })
 
 test('what is typed during a save stays, and the old values do not come back', async () => {
