@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { apiOver, startApi } from '../../../test/support/api.ts'
+import { follow } from '../../../test/support/events.ts'
 import { client, library as house } from '../../../test/support/http.ts'
 
 const { database } = await startApi()
@@ -90,6 +91,23 @@ test('changes beyond those in memory are read from the database', async () => {
   const received = []
   for (let i = 0; i < 2000; i++) received.push(await next())
   expect(received).toEqual([...(await items('?limit=1000')), ...(await items('?limit=1000&after=1000'))])
+})
+
+test('within fifteen seconds each stream gets a comment, but not all at once', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  try {
+    const streams = Array.from({ length: 15 }, () => follow(url))
+    const patient = { timeout: 20_000 }
+    await expect.poll(() => streams.every(({ statuses }) => statuses.length === 1), patient).toBe(true)
+    const comments = () => streams.map(({ comments }) => comments)
+    for (let seconds = 1; seconds <= 15; seconds++) {
+      vi.advanceTimersByTime(1000)
+      await expect.poll(() => comments().filter((count) => count === 1).length, patient).toBe(seconds)
+    }
+    expect(comments()).toEqual(Array(15).fill(1))
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('when the service stops, streams get an event and waiting requests their answer', async () => {
