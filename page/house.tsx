@@ -1,9 +1,10 @@
 import { type Housing, type HousingInput, type HousingType, Problem } from '@sample-api/client'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { api, hasCode, inputOf, labels, members, nameOf, scoped, sentence, useLoaded } from './api.ts'
+import { api, hasCode, inputOf, labels, members, nameOf, newKey, scoped, sentence, useLoaded } from './api.ts'
 import { Conflict } from './conflict.tsx'
 import { History } from './history.tsx'
 import { type Change, changed } from './live.ts'
+import { notify } from './notice.tsx'
 import { Failure, Panel } from './parts.tsx'
 import { useSignal } from './signal.ts'
 import { go, type Place, to } from './url.ts'
@@ -105,7 +106,12 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
       if (Object.keys(typed).length > 0) setDraft({ ...typed, base: saved })
     } catch (error) {
       if (!hasCode(error, 'precondition-failed')) return setError(error)
-      await api.housing.get(house.id).then(setTheirs, setError)
+      const mine = { ...inputOf(of), ...changes }
+      await api.housing.get(house.id).then((theirs) => {
+        if (members.some((member) => theirs[member] !== mine[member])) return setTheirs(theirs)
+        discard()
+        notify('Somebody else has made the same change.')
+      }, setError)
     }
   }
   const removeIt = async () => {
@@ -173,9 +179,6 @@ function useDraft(of: string) {
   }
   return [draft, keep] as const
 }
-
-/** A new Idempotency-Key. */
-const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
 
 /** The members in which the draft differs. */
 export function changesOf(base: HousingInput, draft: Partial<HousingInput> = {}): Partial<HousingInput> {

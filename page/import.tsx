@@ -14,7 +14,7 @@ const shownFaults = 100
 export function Import() {
   const [file, setFile] = useState<File>()
   const [report, setReport] = useState<ImportReport>()
-  const [error, setError] = useState<unknown>()
+  const [failure, setFailure] = useState<{ error: unknown; again: () => void }>()
   const [doing, setDoing] = useState('')
   const [isOver, setOver] = useState(false)
   const checking = useRef(new AbortController())
@@ -22,12 +22,12 @@ export function Import() {
 
   const attempt = async (what: string, work: () => Promise<void>, signal?: AbortSignal) => {
     setDoing(what)
-    setError(undefined)
+    setFailure(undefined)
     try {
       await work()
     } catch (error) {
       if (signal?.aborted) return
-      setError(error)
+      setFailure({ error, again: () => void attempt(what, work, signal) })
     }
     setDoing('')
   }
@@ -45,7 +45,10 @@ export function Import() {
   }
   const apply = ({ import_id = '', rejected }: ImportReport) =>
     attempt('Importing', async () => {
-      const { created, updated } = await api.housing.applyImport(import_id, { onError: rejected ? 'skip' : 'abort' })
+      const { created, updated } = await api.housing.applyImport(import_id, {
+        onError: rejected ? 'skip' : 'abort',
+        key: import_id, // a second attempt applies nothing twice
+      })
       notify(`${housesIn(created)} added, ${housesIn(updated)} changed.`)
       outdated.emit()
       go(to(closed))
@@ -89,7 +92,7 @@ export function Import() {
         </span>
       </label>
       <p role="status">{doing && `${doing} …`}</p>
-      {error !== undefined && <Failure error={error} again={() => file && void check(file)} />}
+      {failure && <Failure {...failure} />}
       {report && file && (
         <>
           <dl class="counts">

@@ -34,9 +34,9 @@ function closeWhatIsOpen(): void {
   else document.querySelector<HTMLElement>('[data-closes]')?.click()
 }
 
-/** Heeds the keys, except those that are typed into something. Returns how to stop. */
+/** Handles the keys, except those that are typed into something. Returns how to stop. */
 export function listenToKeys(): () => void {
-  const heed = (event: KeyboardEvent) => {
+  const handle = (event: KeyboardEvent) => {
     const isTyped = (event.target as Element).matches('input:not([type=checkbox], [type=radio]), select, textarea')
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return
     if (isTyped && event.key !== 'Escape') return
@@ -45,8 +45,8 @@ export function listenToKeys(): () => void {
     if (event.key !== 'Enter') event.preventDefault()
     act()
   }
-  addEventListener('keydown', heed)
-  return () => removeEventListener('keydown', heed)
+  addEventListener('keydown', handle)
+  return () => removeEventListener('keydown', handle)
 }
 
 /** What the keys do, and whether they do it. */

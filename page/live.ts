@@ -3,10 +3,10 @@ import { useState } from 'preact/hooks'
 import { api, hasCode, scoped } from './api.ts'
 import { Signal, useSignal } from './signal.ts'
 
-/** A change of a house, by whomever. */
+/** A change of a house, whoever made it. */
 export type Change = Pick<HousingChange, 'id' | 'version' | 'operation' | 'house'>
 
-/** Each change of a house, whoever made it, once. */
+/** Each change of a house, once. */
 export const changed = new Signal<Change>()
 
 /** The versions that this page has made itself and has shown already: the feed brings them again. */
@@ -19,37 +19,39 @@ export function showOwn(change: Change): void {
   changed.emit(change)
 }
 
-/** What the list shows is not all that it should: this page has added something. */
+/** The list must be loaded again: this page has added something, or changes were missed. */
 export const outdated = new Signal<void>()
 
 const liveness = new Signal<boolean>()
 let isLive = false
 let position: number | undefined
 
-/** What one tab tells the others. */
-type Told = { change: HousingChange } | { isLive: boolean } | 'new here'
+/** What the tab that holds the stream sends to the others. */
+type Message = { change: HousingChange } | { isLive: boolean } | 'changes were missed'
 
 /** One tab holds the stream and tells the others: a browser opens no more than six connections to a host. */
 const others = new BroadcastChannel(scoped('sample-api'))
 let isHolder = false
-others.onmessage = ({ data }: MessageEvent<Told>) => {
-  if (data !== 'new here') heed(data)
+others.onmessage = ({ data }: MessageEvent<Message | 'new here'>) => {
+  if (data !== 'new here') receive(data)
   else if (isHolder) others.postMessage({ isLive })
 }
 
-function heed(told: Exclude<Told, 'new here'>): void {
-  if ('isLive' in told) {
-    isLive = told.isLive
+function receive(message: Message): void {
+  if (message === 'changes were missed') outdated.emit()
+  else if ('isLive' in message) {
+    isLive = message.isLive
     liveness.emit(isLive)
   } else {
-    position = told.change.position
-    if (!own.delete(nameOf(told.change))) changed.emit(told.change)
+    position = message.change.position
+    if (!own.delete(nameOf(message.change))) changed.emit(message.change)
   }
 }
 
-function tellAll(told: Exclude<Told, 'new here'>): void {
-  others.postMessage(told)
-  heed(told)
+/** For this tab and, where it has the stream for all, the others. */
+function publish(message: Message): void {
+  if (isHolder) others.postMessage(message)
+  receive(message)
 }
 
 /** Settles once it is known where the feed is: it has every change of what is loaded after that. */
@@ -66,19 +68,24 @@ const pause = 5000
 export async function follow(): Promise<void> {
   others.postMessage('new here')
   // Web Locks exist in secure contexts only; elsewhere each tab has a stream of its own.
-  if (navigator.locks) await navigator.locks.request(scoped('sample-api'), hold)
-  else await hold()
+  if (!navigator.locks) return followAlways()
+  await navigator.locks.request(scoped('sample-api'), () => {
+    isHolder = true
+    return followAlways()
+  })
 }
 
-async function hold(): Promise<void> {
-  isHolder = true
+async function followAlways(): Promise<void> {
+  await begun
   for (;;)
     try {
+      const hasMissed = position === undefined
       await begin()
-      const changes = api.housing.changes({ after: position }, { onConnection: (isLive) => tellAll({ isLive }) })
-      for await (const change of changes) tellAll({ change })
+      if (hasMissed) publish('changes were missed')
+      const changes = api.housing.changes({ after: position }, { onConnection: (isLive) => publish({ isLive }) })
+      for await (const change of changes) publish({ change })
     } catch (error) {
-      tellAll({ isLive: false })
+      publish({ isLive: false })
       if (error instanceof Problem && [401, 403].includes(error.status)) return
       if (hasCode(error, 'position-gone')) position = undefined
       await new Promise((resolve) => setTimeout(resolve, pause))

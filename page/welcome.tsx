@@ -1,5 +1,5 @@
-import { useState } from 'preact/hooks'
-import { api } from './api.ts'
+import { useRef, useState } from 'preact/hooks'
+import { api, newKey } from './api.ts'
 import demo from './demo.csv'
 import { outdated } from './live.ts'
 import { notify } from './notice.tsx'
@@ -9,11 +9,13 @@ import { to } from './url.ts'
 /** What an empty registry shows: three ways to begin. */
 export function Welcome() {
   const [state, set] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false })
+  const key = useRef(newKey()) // the same for each attempt, so that a lost answer adds nothing twice
   const addDemo = async () => {
     set({ isBusy: true })
     try {
-      const file = await (await fetch(new URL(demo, import.meta.url))).blob()
-      const { created } = await api.housing.import(file, { type: 'text/csv' })
+      const answer = await fetch(new URL(demo, import.meta.url))
+      if (!answer.ok) throw new Error('The demo data is not there any more. Load the page again.')
+      const { created } = await api.housing.import(await answer.blob(), { type: 'text/csv', key: key.current })
       notify(`${created} invented houses added.`)
       outdated.emit()
     } catch (error) {
@@ -21,7 +23,7 @@ export function Welcome() {
     }
   }
   return (
-    <section class="welcome" aria-label="Beginning">
+    <section class="welcome" aria-label="Ways to begin">
       <h2>No houses yet</h2>
       <p>This is a registry of homes: their address, city, postal code and type. There are three ways to begin:</p>
       <div class="ways">

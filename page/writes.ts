@@ -1,13 +1,13 @@
 import type { Housing, HousingInput } from '@sample-api/client'
-import { api, nameOf } from './api.ts'
-import { type Change, outdated, showOwn } from './live.ts'
+import { api, hasCode, nameOf } from './api.ts'
+import { type Change, changed, outdated, showOwn } from './live.ts'
 import { notify } from './notice.tsx'
 
 // Each write is shown by the whole page at once, and can be undone from its notice.
 
 export async function add(input: HousingInput, key: string): Promise<Housing> {
   const house = await api.housing.create(input, { key })
-  tell('created', house)
+  show('created', house)
   notify(`${nameOf(house)} added.`, () => deleteQuietly(house))
   return house
 }
@@ -15,7 +15,7 @@ export async function add(input: HousingInput, key: string): Promise<Housing> {
 /** Changes a house that is still in this version. */
 export async function change(from: Housing, changes: Partial<HousingInput>): Promise<Housing> {
   const house = await api.housing.patch(from, changes)
-  tell('updated', house)
+  show('updated', house)
   notify(`${nameOf(house)} changed.`, () => restoreQuietly(from, house.version))
   return house
 }
@@ -33,17 +33,30 @@ export async function restore(from: Pick<Housing, 'id' | 'version'>, current: Ho
 }
 
 async function restoreQuietly({ id, version }: Pick<Housing, 'id' | 'version'>, of?: number): Promise<Housing> {
-  const house = await api.housing.restore(id, version, { of })
-  tell('restored', house)
+  const house = await orShow(id, api.housing.restore(id, version, { of }))
+  show('restored', house)
   return house
 }
 
 async function deleteQuietly(house: Housing): Promise<void> {
-  await api.housing.remove(house)
-  tell('deleted', { ...house, version: house.version + 1 })
+  await orShow(house.id, api.housing.remove(house))
+  show('deleted', { ...house, version: house.version + 1 })
 }
 
-function tell(operation: Change['operation'], house: Housing): void {
+function show(operation: Change['operation'], house: Housing): void {
   showOwn({ id: house.id, version: house.version, operation, house })
   if (operation === 'created' || operation === 'restored') outdated.emit()
+}
+
+/** Where somebody else was faster, shows what the house is by now, so that the next attempt is about that. */
+async function orShow<Result>(id: number, write: Promise<Result>): Promise<Result> {
+  try {
+    return await write
+  } catch (error) {
+    if (hasCode(error, 'precondition-failed')) {
+      const house = await api.housing.get(id).catch(() => undefined)
+      if (house) changed.emit({ id, version: house.version, operation: 'updated', house })
+    }
+    throw error
+  }
 }

@@ -1,5 +1,5 @@
 // Builds the page for browsers into dist/page/, whose files are named after their content.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { buildSync } from 'esbuild'
 
@@ -28,6 +28,5 @@ export function buildPage() {
     },
     readFileSync('page/index.html', 'utf8'),
   )
-  mkdirSync('dist/page', { recursive: true })
   writeFileSync('dist/page/index.html', html)
 }

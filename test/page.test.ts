@@ -163,6 +163,17 @@ test('two windows race for a house: the later one sees both versions, and choose
   })
 })
 
+test('where somebody else has made the same change, there is nothing to choose', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await field(page, 'Street').fill('Fort Street')
+  await patch(`${houses}/1`, { street: 'Fort Street' }, any)
+  await button(page, 'Save').click()
+  await reads(page, 'Somebody else has made the same change.')
+  expect(await page.locator('.conflict').count()).toBe(0)
+  expect(await button(page, 'Delete').count()).toBe(1)
+})
+
 test('the history shows who changed what; any version comes back, a deleted house too', async () => {
   await post(houses, library)
   await patch(`${houses}/1`, { street: 'Fort Street' }, any)
@@ -259,7 +270,7 @@ test('changes of others arrive: shown rows glow in place, others are counted; on
   }
   await remove(`${houses}/2`, any)
   for (const tab of [page, other]) await tab.locator('tr.deleted', { hasText: 'Glowing Street' }).waitFor()
-  expect(streams).toEqual([])
+  expect(streams.length).toBeLessThanOrEqual(1) // the first tab may have asked before it was watched
   await page.close() // the other tab goes on
   await patch(`${houses}/1`, { street: 'Later Street' }, any)
   await other.locator('tr.changed', { hasText: 'Later Street' }).waitFor()
