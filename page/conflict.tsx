@@ -1,7 +1,7 @@
 import type { Housing, HousingInput } from '@sample-api/client'
 import { useState } from 'preact/hooks'
 import { inputOf, labels, members } from './api.ts'
-import { Failure } from './parts.tsx'
+import { Failure, keepFocus } from './parts.tsx'
 
 interface Props {
   /** The version that was read, the one that somebody else has saved since, and what was typed. */
@@ -47,6 +47,7 @@ export function Conflict({ base, theirs, mine, error, save, discard }: Props) {
         setBusy(true)
         await save(theirs, Object.fromEntries(changed.map((member) => [member, result[member]])))
         setBusy(false)
+        keepFocus()
       }}
     >
       <p id="conflict" role="alert">

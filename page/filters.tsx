@@ -21,6 +21,14 @@ const periods = [
 /** Search and filters, and how many houses match. */
 export function Filters(props: { place: Place; types: HousingType[]; count: number | undefined }) {
   const { place, types, count } = props
+  useEffect(() => {
+    const closeOthers = ({ target }: MouseEvent) => {
+      const open = document.querySelector('details[open]')
+      if (open && !open.contains(target as Node)) open.removeAttribute('open')
+    }
+    addEventListener('click', closeOthers)
+    return () => removeEventListener('click', closeOthers)
+  }, [])
   const chosen = place.housing_type?.split(',') ?? []
   const toggle = (code: string) =>
     go(to({ housing_type: (chosen.includes(code) ? chosen.filter((one) => one !== code) : [...chosen, code]).join() }))
@@ -75,8 +83,11 @@ export function Filters(props: { place: Place; types: HousingType[]; count: numb
   )
 }
 
-const sinceText = (since: string) =>
-  `since ${new Date(since).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })}`
+const sinceText = (since: string) => {
+  const time = new Date(since)
+  const isTime = !Number.isNaN(time.valueOf())
+  return `since ${isTime ? time.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' }) : since}`
+}
 
 function close(inside: Element): void {
   inside.closest('details')?.removeAttribute('open')
@@ -86,12 +97,19 @@ function close(inside: Element): void {
 function Search({ value }: { value: string }) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
   const input = useRef<HTMLInputElement>(null)
+  const sought = useRef(value)
   useEffect(() => {
-    if (input.current && document.activeElement !== input.current) input.current.value = value
+    // Back, or a link: what is typed meanwhile stays.
+    if (input.current && sought.current !== value) input.current.value = value
+    sought.current = value
   }, [value])
+  useEffect(() => () => clearTimeout(timer.current), [])
   const search = () => {
     clearTimeout(timer.current)
-    timer.current = setTimeout(() => go(to({ q: input.current?.value.trim() }), { replace: true }), 200)
+    timer.current = setTimeout(() => {
+      sought.current = input.current?.value.trim() ?? ''
+      go(to({ q: sought.current }), { replace: true })
+    }, 200)
   }
   return (
     <input

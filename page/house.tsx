@@ -5,7 +5,7 @@ import { Conflict } from './conflict.tsx'
 import { History } from './history.tsx'
 import { type Change, changed } from './live.ts'
 import { notify } from './notice.tsx'
-import { Failure, Panel } from './parts.tsx'
+import { Failure, keepFocus, Panel } from './parts.tsx'
 import { useSignal } from './signal.ts'
 import { go, type Place, to } from './url.ts'
 import { add, change, remove } from './writes.ts'
@@ -48,6 +48,7 @@ export function House({ place, types }: { place: Place; types: HousingType[] }) 
         <p class="empty">
           There is no house with the number {place.house}. If there was one, its{' '}
           <a href={to({ tab: 'history' })}>history</a> can bring it back.
+          {hasDraft(`${id}`) && ' What you typed is kept, and is here again then.'}
         </p>
       ) : error && !house ? (
         <Failure error={error} again={again} />
@@ -63,7 +64,7 @@ export function NewHouse({ types }: { types: HousingType[] }) {
   const [draft, setDraft] = useDraft('new')
   const [error, setError] = useState<unknown>()
   const sent = useRef({ input: '', key: '' })
-  const empty: HousingInput = { address: '', street: '', city: '', postal_code: '', housing_type: types[0]?.code ?? '' }
+  const empty: HousingInput = { address: '', street: '', city: '', postal_code: '', housing_type: '' }
   const save = async () => {
     try {
       const input = { ...empty, ...draft }
@@ -127,6 +128,7 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
     setDraft(undefined)
     setTheirs(undefined)
     setError(undefined)
+    keepFocus()
   }
 
   if (theirs)
@@ -167,8 +169,11 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
 /** What is typed and not saved yet, and the version on which it was begun. It outlives a reload. */
 type Draft = Partial<HousingInput> & { base?: Housing }
 
+const draftName = (of: string) => scoped(`draft-${of}`)
+const hasDraft = (of: string) => sessionStorage.getItem(draftName(of)) !== null
+
 function useDraft(of: string) {
-  const name = scoped(`draft-${of}`)
+  const name = draftName(of)
   const [draft, set] = useState<Draft | undefined>(
     () => JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? undefined,
   )
@@ -211,9 +216,11 @@ function Form({ values, types, error, edit, save, verb, isUnchanged = false, chi
       noValidate
       onSubmit={async (event) => {
         event.preventDefault()
+        if (isBusy) return
         setBusy(true)
         await save()
         setBusy(false)
+        keepFocus()
       }}
     >
       {members.map((member) => {
@@ -237,7 +244,9 @@ function Form({ values, types, error, edit, save, verb, isUnchanged = false, chi
                     {description} ({code})
                   </option>
                 ))}
-                {!types.some(({ code }) => code === values[member]) && <option>{values[member]}</option>}
+                {!types.some(({ code }) => code === values[member]) && (
+                  <option value={values[member]}>{values[member] || 'Choose a type'}</option>
+                )}
               </select>
             ) : (
               <input autoComplete="off" {...props} />
@@ -257,7 +266,7 @@ function Form({ values, types, error, edit, save, verb, isUnchanged = false, chi
         </p>
       )}
       <p class="actions">
-        <button type="submit" class="primary" disabled={isBusy || isUnchanged}>
+        <button type="submit" class="primary" disabled={isUnchanged}>
           {isBusy ? 'Saving …' : verb}
         </button>
         {children}

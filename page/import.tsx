@@ -18,7 +18,15 @@ export function Import() {
   const [doing, setDoing] = useState('')
   const [isOver, setOver] = useState(false)
   const checking = useRef(new AbortController())
-  useEffect(() => () => checking.current.abort(), [])
+  useEffect(() => {
+    // A file that is dropped beside the field would replace the page.
+    const ignore = (event: Event) => event.preventDefault()
+    for (const name of ['dragover', 'drop']) addEventListener(name, ignore)
+    return () => {
+      for (const name of ['dragover', 'drop']) removeEventListener(name, ignore)
+      checking.current.abort()
+    }
+  }, [])
 
   const attempt = async (what: string, work: () => Promise<void>, signal?: AbortSignal) => {
     setDoing(what)
@@ -91,7 +99,9 @@ export function Import() {
           NDJSON. Nothing is stored before you say so.
         </span>
       </label>
-      <p role="status">{doing && `${doing} …`}</p>
+      <p role="status">
+        {doing ? `${doing} …` : report && `Checked: ${housesIn(report.received)}, ${report.rejected} rejected.`}
+      </p>
       {failure && <Failure {...failure} />}
       {report && file && (
         <>

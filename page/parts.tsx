@@ -76,5 +76,12 @@ export function Panel(props: { title: string; close: string; opener?: string; ch
   )
 }
 
+/** Focuses the heading of the panel if what had the focus is gone or disabled, so that the keyboard goes on from there. */
+export function keepFocus(): void {
+  requestAnimationFrame(() => {
+    if (document.activeElement?.matches('body, :disabled')) document.getElementById('panel-title')?.focus()
+  })
+}
+
 /** `1 house`, `2,000 houses`. */
 export const housesIn = (count: number) => (count === 1 ? '1 house' : `${count.toLocaleString()} houses`)

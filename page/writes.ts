@@ -8,6 +8,7 @@ import { notify } from './notice.tsx'
 export async function add(input: HousingInput, key: string): Promise<Housing> {
   const house = await api.housing.create(input, { key })
   show('created', house)
+  outdated.emit()
   notify(`${nameOf(house)} added.`, () => deleteQuietly(house))
   return house
 }
@@ -35,6 +36,7 @@ export async function restore(from: Pick<Housing, 'id' | 'version'>, current: Ho
 async function restoreQuietly({ id, version }: Pick<Housing, 'id' | 'version'>, of?: number): Promise<Housing> {
   const house = await orShow(id, api.housing.restore(id, version, { of }))
   show('restored', house)
+  if (of === undefined) outdated.emit() // it was deleted
   return house
 }
 
@@ -45,7 +47,6 @@ async function deleteQuietly(house: Housing): Promise<void> {
 
 function show(operation: Change['operation'], house: Housing): void {
   showOwn({ id: house.id, version: house.version, operation, house })
-  if (operation === 'created' || operation === 'restored') outdated.emit()
 }
 
 /** Where somebody else was faster, shows what the house is by now, so that the next attempt is about that. */

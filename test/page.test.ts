@@ -51,6 +51,12 @@ function watch(page: Page, home = url): void {
 const rows = (page: Page) => page.locator('[data-row]')
 const row = (page: Page, text: string) => page.locator('tr', { hasText: text })
 const field = (page: Page, label: string) => page.locator('.panel').getByLabel(label, { exact: true })
+/** Fills in the form for a new house. */
+async function fillIn(page: Page, street: string): Promise<void> {
+  const values = { 'House number or name': '9', Street: street, City: 'Victoria', 'Postal code': 'V8V 1A1' }
+  for (const [label, value] of Object.entries(values)) await field(page, label).fill(value)
+  await field(page, 'Type').selectOption('COP')
+}
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const notice = (page: Page) => page.locator('.notice')
 const reads = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
@@ -114,6 +120,9 @@ test('a house is added, edited and deleted; faults stand at their fields, and ea
   await page.reload() // what was typed is still there
   expect(await field(page, 'Street').inputValue()).toBe('Broughton Street')
   await field(page, 'Postal code').fill('v8w3h2')
+  await button(page, 'Add').click() // a type is not chosen for anybody
+  await reads(page, /^Type is invalid/)
+  await field(page, 'Type').selectOption('COP')
   await button(page, 'Add').click()
   await reads(page, '735 Broughton Street added.')
 
@@ -121,6 +130,7 @@ test('a house is added, edited and deleted; faults stand at their fields, and ea
   await button(page, 'Save').click()
   await reads(page, '735 Broughton Street changed.')
   await expect.poll(() => row(page, 'Broughton').innerText()).toContain('Kelowna')
+  await expect.poll(() => focused(page, 'id')).toBe('panel-title') // Save is disabled now
   await button(page, 'Undo z').click()
   await reads(page, 'Undone: 735 Broughton Street changed.')
   await expect.poll(() => field(page, 'City').inputValue()).toBe('Victoria')
@@ -172,6 +182,32 @@ test('where somebody else has made the same change, there is nothing to choose',
   await reads(page, 'Somebody else has made the same change.')
   expect(await page.locator('.conflict').count()).toBe(0)
   expect(await button(page, 'Delete').count()).toBe(1)
+})
+
+test('what was typed into a house that somebody deletes is kept until the house is back', async () => {
+  await post(houses, library)
+  const page = await open('?house=1')
+  await page.locator('[data-live=true]').waitFor()
+  await field(page, 'Street').fill('Typed Street')
+  await remove(`${houses}/1`, any)
+  await reads(page, /What you typed is kept/)
+  await page.locator('.panel').getByRole('link', { name: 'history', exact: true }).click()
+  await page.getByRole('button', { name: 'Restore this version' }).click()
+  await page.getByRole('link', { name: 'House', exact: true }).click()
+  await expect.poll(() => field(page, 'Street').inputValue()).toBe('Typed Street')
+})
+
+test('Back changes the text of the search, also while one is in it', async () => {
+  await addHouses(3)
+  const page = await open('?q=street+1')
+  await rows(page).first().waitFor()
+  await page.getByRole('link', { name: 'Changed' }).click()
+  await page.goto(`${url}?q=street+2`)
+  const search = page.getByLabel('Search address, street and city')
+  await search.focus()
+  await page.goBack()
+  await page.goBack()
+  await expect.poll(() => search.inputValue()).toBe('street 1')
 })
 
 test('the history shows who changed what; any version comes back, a deleted house too', async () => {
@@ -348,7 +384,7 @@ test('everything can be done by the keyboard', async () => {
     while (!(await focused(page, 'name')))
     await page.keyboard.type(value)
   }
-  await page.keyboard.press('Enter')
+  for (const key of ['Tab', 's', 'Tab', 'Enter']) await page.keyboard.press(key)
   await reads(page, '9 Key Street added.')
   await page.keyboard.press('Escape')
   await page.keyboard.press('z')
@@ -374,13 +410,7 @@ test('the count follows what this page does, which is not announced as a change 
   await page.locator('[data-live=true]').waitFor()
   await reads(page, /^150 houses$/)
   await page.keyboard.press('n')
-  for (const [label, value] of [
-    ['House number or name', '9'],
-    ['Street', 'New Street'],
-    ['City', 'Victoria'],
-    ['Postal code', 'V8V 1A1'],
-  ] as const)
-    await field(page, label).fill(value)
+  await fillIn(page, 'New Street')
   await button(page, 'Add').click()
   await reads(page, /^151 houses$/)
   await patch(`${houses}/2`, { street: 'Later Street' }, any) // it comes after the house in the feed
@@ -450,13 +480,7 @@ test('what is typed during a save stays, and the old values do not come back', a
 
 test('a house is added once, even if the answer got lost and one adds it again', async () => {
   const page = await open('?house=new')
-  for (const [label, value] of [
-    ['House number or name', '9'],
-    ['Street', 'Lost Street'],
-    ['City', 'Victoria'],
-    ['Postal code', 'V8V 1A1'],
-  ] as const)
-    await field(page, label).fill(value)
+  await fillIn(page, 'Lost Street')
   await page.route(/\/housing$/, async (route) => {
     await route.fetch()
     await route.abort()

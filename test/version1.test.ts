@@ -13,7 +13,7 @@ const namesIt = /v1\/|[vV]ersion1/
 
 await rm(copy, { recursive: true, force: true })
 await mkdir(copy, { recursive: true })
-for (const part of ['src', 'db', 'package.json', 'tsconfig.json'])
+for (const part of ['src', 'db', 'dist/page', 'package.json', 'tsconfig.json'])
   await cp(join(root, part), join(copy, part), {
     recursive: true,
     filter: (path) => !/\.test\.ts$|\/v1(\/|$)/.test(path.slice(root.length)),
