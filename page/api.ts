@@ -46,9 +46,6 @@ export const inputOf = (house: HousingInput): HousingInput => ({
 
 export const nameOf = ({ address, street }: Pick<Housing, 'address' | 'street'>) => `${address} ${street}`
 
-/** A new Idempotency-Key. */
-export const newKey = (): string => crypto.getRandomValues(new Uint32Array(4)).join('-')
-
 /** What went wrong, in a sentence for a person. */
 export const sentence = (error: unknown): string => {
   if (error instanceof Problem) return error.detail

@@ -1,6 +1,6 @@
-import { type Housing, type HousingInput, type HousingType, Problem } from '@sample-api/client'
+import { type Housing, type HousingInput, type HousingType, newKey, Problem } from '@sample-api/client'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { api, hasCode, inputOf, labels, members, nameOf, newKey, scoped, sentence, useLoaded } from './api.ts'
+import { api, hasCode, inputOf, labels, members, nameOf, scoped, sentence, useLoaded } from './api.ts'
 import { Conflict } from './conflict.tsx'
 import { History } from './history.tsx'
 import { type Change, changed } from './live.ts'
@@ -63,14 +63,14 @@ export function House({ place, types }: { place: Place; types: HousingType[] }) 
 export function NewHouse({ types }: { types: HousingType[] }) {
   const [draft, setDraft] = useDraft('new')
   const [error, setError] = useState<unknown>()
-  const sent = useRef({ input: '', key: '' })
-  const empty: HousingInput = { address: '', street: '', city: '', postal_code: '', housing_type: '' }
+  const sent = useRef({ text: '', key: '' })
+  const values: HousingInput = { address: '', street: '', city: '', postal_code: '', housing_type: '', ...draft }
   const save = async () => {
     try {
-      const input = { ...empty, ...draft }
       // The same values again have the same key: if only the answer got lost, the house is not added twice.
-      if (sent.current.input !== JSON.stringify(input)) sent.current = { input: JSON.stringify(input), key: newKey() }
-      const house = await add(input, sent.current.key)
+      const text = JSON.stringify(values)
+      if (sent.current.text !== text) sent.current = { text, key: newKey() }
+      const house = await add(values, sent.current.key)
       setDraft(undefined)
       go(to({ house: `${house.id}` }))
     } catch (error) {
@@ -79,7 +79,7 @@ export function NewHouse({ types }: { types: HousingType[] }) {
   }
   return (
     <Panel title="Add a house" close={to(closed)}>
-      <Form values={{ ...empty, ...draft }} types={types} error={error} edit={setDraft} save={save} verb="Add">
+      <Form values={values} types={types} error={error} edit={setDraft} save={save} verb="Add">
         <a class="button" href={to(closed)}>
           Later
         </a>
@@ -97,12 +97,13 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
   const latest = useRef(draft) // what is typed while a save is under way is not part of it
   latest.current = draft
   const changes = changesOf(base, draft)
+  const values = { ...inputOf(base), ...changes }
 
   const save = async (of: Housing, changes: Partial<HousingInput>) => {
     setError(undefined)
     try {
       const saved = await change(of, changes)
-      const typed = changesOf(inputOf(draft ? { ...base, ...draft } : base), latest.current)
+      const typed = changesOf(values, latest.current)
       discard()
       if (Object.keys(typed).length > 0) setDraft({ ...typed, base: saved })
     } catch (error) {
@@ -137,7 +138,7 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
         key={theirs.version}
         base={base}
         theirs={theirs}
-        mine={{ ...inputOf(base), ...changes }}
+        mine={values}
         error={error}
         save={save}
         discard={discard}
@@ -145,7 +146,7 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
     )
   return (
     <Form
-      values={{ ...inputOf(base), ...changes }}
+      values={values}
       types={types}
       error={error}
       edit={(values) => setDraft({ ...values, base })}

@@ -200,7 +200,7 @@ function useFresh(rows: Housing[] = [], since: number) {
 export function moveBy(step: number): void {
   const links = [...document.querySelectorAll<HTMLElement>('[data-row]')]
   const open = document.querySelector<HTMLElement>('[data-open] [data-row]')
-  const at = links.indexOf((document.activeElement as HTMLElement) ?? open)
+  const at = links.indexOf(document.activeElement as HTMLElement)
   const from = at < 0 && open ? links.indexOf(open) : at
   links[Math.min(links.length - 1, Math.max(0, from + step))]?.focus()
 }

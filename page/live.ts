@@ -11,11 +11,11 @@ export const changed = new Signal<Change>()
 
 /** The versions that this page has made itself and has shown already: the feed brings them again. */
 const own = new Set<string>()
-const nameOf = ({ id, version }: Change) => `${id}-${version}`
+const versionOf = ({ id, version }: Change) => `${id}-${version}`
 
 /** Shows what this page has done itself. */
 export function showOwn(change: Change): void {
-  own.add(nameOf(change))
+  own.add(versionOf(change))
   changed.emit(change)
 }
 
@@ -44,7 +44,7 @@ function receive(message: Message): void {
     liveness.emit(isLive)
   } else {
     position = message.change.position
-    if (!own.delete(nameOf(message.change))) changed.emit(message.change)
+    if (!own.delete(versionOf(message.change))) changed.emit(message.change)
   }
 }
 

@@ -23,7 +23,7 @@ export function go(link: string, { replace = false } = {}): void {
   dispatchEvent(new PopStateEvent('popstate'))
 }
 
-/** Follows a click on a link of the page without loading it anew. Other clicks are left to the browser. */
+/** Follows a click on a link of the page without a reload. Other clicks are left to the browser. */
 export function followLink(event: MouseEvent): void {
   const link = (event.target as Element).closest('a')?.getAttribute('href')
   if (!link?.startsWith('?') || event.button !== 0) return

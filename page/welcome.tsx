@@ -1,5 +1,6 @@
+import { newKey } from '@sample-api/client'
 import { useRef, useState } from 'preact/hooks'
-import { api, newKey } from './api.ts'
+import { api } from './api.ts'
 import demo from './demo.csv'
 import { outdated } from './live.ts'
 import { notify } from './notice.tsx'

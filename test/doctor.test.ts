@@ -220,12 +220,7 @@ describe('a database on a server', () => {
   })
 
   test('whose role lacks rights, all of which are named', async () => {
-    const { url, ownersUrl, drop } = await ownRegistry()
-    onTestFinished(drop)
-    const owner = new pg.Client(ownersUrl)
-    await owner.connect()
-    onTestFinished(() => owner.end())
-    const { app } = inject('roles')
+    const { url, owner, app } = await servedRegistry()
     const rights = [
       'select on housing.flyway_schema_history',
       'select on housing.housing_types',
@@ -255,12 +250,7 @@ describe('a database on a server', () => {
   })
 
   test('whose role may do more than it needs', async () => {
-    const { url, ownersUrl, drop } = await ownRegistry()
-    onTestFinished(drop)
-    const owner = new pg.Client(ownersUrl)
-    await owner.connect()
-    onTestFinished(() => owner.end())
-    const { app } = inject('roles')
+    const { url, owner, app } = await servedRegistry()
     await owner.query(
       `grant insert, truncate on housing.changes to ${app}; grant update (version) on housing.housing to ${app}`,
     )
@@ -436,6 +426,16 @@ describe('the folder of the embedded database', () => {
     })
   })
 })
+
+/** A registry that one role serves, and a connection as the role that owns it. */
+async function servedRegistry() {
+  const { url, ownersUrl, drop } = await ownRegistry()
+  onTestFinished(drop)
+  const owner = new pg.Client(ownersUrl)
+  await owner.connect()
+  onTestFinished(() => owner.end())
+  return { url, owner, app: inject('roles').app }
+}
 
 async function statement(folder: string, text: string): Promise<void> {
   const database = await openDatabase({ kind: 'embedded', folder })

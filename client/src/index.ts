@@ -15,7 +15,7 @@ export class SampleApi {
 }
 
 export type { Changes, ChangesOptions, HousingChange } from './changes.ts'
-export type { CallOptions, ConnectionOptions, PostOptions } from './connection.ts'
+export { type CallOptions, type ConnectionOptions, newKey, type PostOptions } from './connection.ts'
 export type * from './housing.ts'
 export type { HousingType, HousingTypesApi } from './housing-types.ts'
 export type { Paged } from './paged.ts'

@@ -2,17 +2,15 @@ import { expect, test } from 'vitest'
 import { startApi } from '../../test/support/api.ts'
 import { library, listen } from '../../test/support/http.ts'
 import { type ConnectionOptions, type HousingChange, SampleApi } from '../src/index.ts'
-import { answered, broken, type Fault, problem, startGateway } from './gateway.ts'
+import { answered, broken, clientBehind, type Fault, problem } from './gateway.ts'
 
 const { app } = await startApi()
 const port = await listen(app)
 const direct = new SampleApi({ url: `http://127.0.0.1:${port}` })
 
-async function behind(faults: Fault[], options: ConnectionOptions = {}) {
-  const gateway = await startGateway(port)
-  gateway.faults.push(...faults)
-  const accepts = () => gateway.requests.map(({ headers }) => headers.accept)
-  return { gateway, accepts, api: new SampleApi({ url: gateway.url, ...options }) }
+async function behind(faults: Fault[], options?: ConnectionOptions) {
+  const { gateway, api } = await clientBehind(port, faults, options)
+  return { gateway, api, accepts: () => gateway.requests.map(({ headers }) => headers.accept) }
 }
 
 /** The ids of the next so many changes; `seen` is called with each. */

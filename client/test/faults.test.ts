@@ -2,18 +2,13 @@ import { expect, test } from 'vitest'
 import { startApi } from '../../test/support/api.ts'
 import { library, listen } from '../../test/support/http.ts'
 import { type ConnectionOptions, NetworkError, SampleApi } from '../src/index.ts'
-import { answered, broken, cut, type Fault, instead, lost, passed, problem, silent, startGateway } from './gateway.ts'
+import { answered, broken, clientBehind, cut, type Fault, instead, lost, passed, problem, silent } from './gateway.ts'
 
 const { app } = await startApi()
 const port = await listen(app)
 const direct = new SampleApi({ url: `http://127.0.0.1:${port}` })
 
-/** A client behind a gateway with these faults. */
-async function behind(faults: Fault[], options: ConnectionOptions = {}) {
-  const gateway = await startGateway(port)
-  gateway.faults.push(...faults)
-  return { gateway, api: new SampleApi({ url: gateway.url, ...options }) }
-}
+const behind = (faults: Fault[], options?: ConnectionOptions) => clientBehind(port, faults, options)
 
 async function houses() {
   const found = []

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
+import { type ConnectionOptions, SampleApi } from '../src/index.ts'
 
 /** What a gateway does to one request; `forward` is the answer of the API, which has then done its work. */
 export type Fault = (answer: ServerResponse, forward: () => Promise<Answer>) => unknown
@@ -104,4 +105,11 @@ export async function startGateway(port: number) {
       return answers.size
     },
   }
+}
+
+/** A client behind a gateway with these faults. */
+export async function clientBehind(port: number, faults: Fault[], options: ConnectionOptions = {}) {
+  const gateway = await startGateway(port)
+  gateway.faults.push(...faults)
+  return { gateway, api: new SampleApi({ url: gateway.url, ...options }) }
 }

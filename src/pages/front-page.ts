@@ -36,8 +36,8 @@ export function frontPageSender(): (reply: FastifyReply) => FastifyReply {
 
 /** The files that the page loads. Their names change with their content, so they can be kept forever. */
 export const frontPageFiles: FastifyPluginAsync = async (app) => {
-  const files = new Map(readdirSync(folder).map((name) => [name, read(name)]))
-  files.delete('index.html')
+  const names = readdirSync(folder).filter((name) => name !== 'index.html')
+  const files = new Map(names.map((name) => [name, read(name)]))
   app.get<{ Params: { name: string } }>(
     '/page/:name',
     {
