@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { BackupRefused, type Contents, Lines, readBackup } from '../src/backup/format.ts'
 import { ownRegistry, rolesSql } from './support/api.ts'
 import { library, remote } from './support/http.ts'
-import { embedded, onServer, temporaryFolder } from './support/places.ts'
+import { embedded, insert, onServer, temporaryFolder } from './support/places.ts'
 import { run, serve } from './support/program.ts'
 
 vi.setConfig({ testTimeout: 240_000 })
@@ -215,9 +215,6 @@ async function smallBackup() {
   const file = await backedUp(env)
   return { env, query, file, bytes: readFileSync(file) }
 }
-
-const insert = (houses: number) => `insert into housing.housing (address, street, city, postal_code, housing_type_id)
-  select n, 'Main Street', 'Victoria', 'V8W 1P6', 1 from generate_series(1, ${houses}) n`
 
 describe('a file that is not as it was written', async () => {
   /** Writes these bytes to a file, and expects that it is refused, and that nothing is made of it. */

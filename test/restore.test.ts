@@ -8,7 +8,7 @@ import { openDatabase } from '../src/database/open.ts'
 import { bringUpOnce } from '../src/migrations/bring-up.ts'
 import { readMigrations } from '../src/migrations/files.ts'
 import { remote } from './support/http.ts'
-import { onServer } from './support/places.ts'
+import { insert, onServer } from './support/places.ts'
 import { startPostgres } from './support/postgres.ts'
 import { serve } from './support/program.ts'
 
@@ -79,8 +79,6 @@ function newClient() {
   return client
 }
 
-const insert = (houses: number) => `insert into housing.housing (address, street, city, postal_code, housing_type_id)
-  select n, 'Main Street', 'Victoria', 'V8W 1P6', 1 from generate_series(1, ${houses}) n`
 const update = (id: number) => `update housing.housing set address = address || '0' where id = ${id}`
 
 /** As if the cluster had had so many more transactions before. */

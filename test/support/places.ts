@@ -23,6 +23,12 @@ export async function onServer() {
   return { env: { DATABASE_URL: url }, query, connect }
 }
 
+/** SQL that stores so many houses. */
+export const insert = (
+  houses: number,
+) => `insert into housing.housing (address, street, city, postal_code, housing_type_id)
+  select n, 'Main Street', 'Victoria', 'V8W 1P6', 1 from generate_series(1, ${houses}) n`
+
 /** A role that may read everything in this migrated database, and its settings; it is dropped at the end of the test. */
 export async function readerOf({ env, query }: Pick<Awaited<ReturnType<typeof onServer>>, 'env' | 'query'>) {
   const url = new URL(env.DATABASE_URL)
