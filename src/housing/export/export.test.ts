@@ -81,6 +81,16 @@ test('the file has a name with its day, is not cached, and HEAD has the same hea
   }
 })
 
+test('an export that fails before it begins does not count as one in progress', async () => {
+  await sql`alter function housing.number_changes rename to unavailable`.execute(db)
+  try {
+    for (let i = 0; i < 5; i++) expectProblem(await api.get(`${housing}/export`), 503, 'schema-mismatch')
+  } finally {
+    await sql`alter function housing.unavailable rename to number_changes`.execute(db)
+  }
+  expect(await csv()).toBe(header)
+})
+
 describe('filters and order', () => {
   test.each([
     '?city=victoria',

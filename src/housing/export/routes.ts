@@ -57,14 +57,18 @@ export const exportRoutes: Routes<{ database: ExportDatabase; feed: Feed }> = as
     async (request, reply) => {
       const { format = preferred(request, reply, types), sort = 'id', ...query } = request.query
       const condition = await conditionOf(database.db, filtersOf(query))
-      const transfer = request.method === 'HEAD' ? undefined : begin(request.caller)
+      const position = await feed.position() // before the transfer begins: if it fails, nothing has to be ended
+      const transfer = begin(request.caller)
       const today = new Date().toISOString().slice(0, 10)
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : types[format]).headers({
         'content-disposition': `attachment; filename="housing-${today}.${format}"`,
         'cache-control': 'no-store',
-        'feed-position': await feed.position(),
+        'feed-position': position,
       })
-      if (!transfer) return reply.send()
+      if (request.method === 'HEAD') {
+        transfer.end()
+        return reply.send()
+      }
       await sendChunks(reply, transfer, (gone) => exportHousing(database, { condition, sort }, format, gone))
       return reply
     },
