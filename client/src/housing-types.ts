@@ -4,6 +4,11 @@ import { Problem } from './problem.ts'
 
 export type HousingType = components['schemas']['HousingType']
 
+export interface HousingTypeOptions extends CallOptions {
+  /** What the type must still be; otherwise the problem is `precondition-failed`, or `not-found`. */
+  of?: HousingType | undefined
+}
+
 /** The code list of housing types. Changing it needs the scope `housing:admin`. */
 export class HousingTypesApi {
   readonly #connection: Connection
@@ -26,10 +31,11 @@ export class HousingTypesApi {
   /** Adds a type, or replaces it. `isNew`: adds only; where the code exists, the problem is `precondition-failed`. */
   async put(
     { code, description }: HousingType,
-    { isNew, ...options }: CallOptions & { isNew?: boolean | undefined } = {},
+    { isNew, of, ...options }: HousingTypeOptions & { isNew?: boolean | undefined } = {},
   ): Promise<HousingType> {
+    const headers = { 'if-match': await this.#tagOf(of, options), 'if-none-match': isNew ? '*' : undefined }
     try {
-      const body = jsonBody({ description }, { 'if-none-match': isNew ? '*' : undefined })
+      const body = jsonBody({ description }, headers)
       return await this.#connection.json(pathOf(code), { ...options, ...body, method: 'PUT' })
     } catch (error) {
       // An earlier attempt got no answer. It was this one, if the type is what it makes.
@@ -41,12 +47,23 @@ export class HousingTypesApi {
   }
 
   /** Deletes a type that no house has. */
-  async remove(code: string, options?: CallOptions): Promise<void> {
+  async remove(code: string, { of, ...options }: HousingTypeOptions = {}): Promise<void> {
+    const headers = { 'if-match': await this.#tagOf(of, options) }
     try {
-      await this.#connection.json(pathOf(code), { ...options, method: 'DELETE' })
+      await this.#connection.json(pathOf(code), { ...options, headers, method: 'DELETE' })
     } catch (error) {
-      if (!(error instanceof Problem && error.code === 'not-found' && error.uncertain)) throw error
+      // An earlier attempt got no answer. It was this one, if the type is gone.
+      if (!(error instanceof Problem && error.uncertain)) throw error
+      if ((await this.list(options)).some((type) => type.code === code)) throw error
     }
+  }
+
+  /** The ETag of a type that still is what it was; otherwise a tag that no type has, so that the write fails. */
+  async #tagOf(type: HousingType | undefined, options: CallOptions): Promise<string | undefined> {
+    if (!type) return undefined
+    const response = await this.#connection.stream(pathOf(type.code), options)
+    const { description } = (await response.json()) as HousingType
+    return (description === type.description && response.headers.get('etag')) || '"another"'
   }
 }
 

@@ -17,6 +17,6 @@ export class SampleApi {
 export type { Changes, ChangesOptions, HousingChange } from './changes.ts'
 export { type CallOptions, type ConnectionOptions, newKey, type PostOptions } from './connection.ts'
 export type * from './housing.ts'
-export type { HousingType, HousingTypesApi } from './housing-types.ts'
+export type { HousingType, HousingTypeOptions, HousingTypesApi } from './housing-types.ts'
 export type { Paged } from './paged.ts'
 export { NetworkError, Problem, type ProblemCode } from './problem.ts'

@@ -30,6 +30,18 @@ test('a house is created, read, changed, listed, deleted and restored', async ()
   expect(versions.map(([version]) => version)).toEqual([7, 6, 5, 4, 3, 2, 1])
 })
 
+test('a housing type is changed and deleted only if it still is what it was', async () => {
+  const { housingTypes } = api
+  const town = await housingTypes.put({ code: 'TNH', description: 'Town House' }, { isNew: true })
+  const row = await housingTypes.put({ ...town, description: 'Row House' }, { of: town })
+  const isStale = { code: 'precondition-failed' }
+  await expect(housingTypes.put({ ...town, description: 'Terrace' }, { of: town })).rejects.toMatchObject(isStale)
+  await expect(housingTypes.remove('TNH', { of: town })).rejects.toMatchObject(isStale)
+  expect(await housingTypes.get('TNH')).toEqual(row)
+  await housingTypes.remove('TNH', { of: row })
+  await expect(housingTypes.put(town, { of: row })).rejects.toMatchObject({ code: 'not-found' })
+})
+
 test('changes arrive as they happen', async () => {
   const changes = api.housing.changes({ after: await api.housing.position() })
   const seen: [number, string][] = []

@@ -80,6 +80,15 @@ test.each([
     code: 'ZZZ',
     description: 'New',
   })
+  gateway.faults.push(passed, fault) // it is read first
+  const [old, renamed] = [
+    { code: 'ZZZ', description: 'New' },
+    { code: 'ZZZ', description: 'Newer' },
+  ]
+  expect(await api.housingTypes.put(renamed, { of: old })).toEqual(renamed)
+  gateway.faults.push(passed, fault) // it is read first
+  await api.housingTypes.remove('ZZZ', { of: renamed })
+  await api.housingTypes.put(renamed)
   again()
   await api.housingTypes.remove('ZZZ')
   expect((await api.housingTypes.list()).map(({ code }) => code)).not.toContain('ZZZ')
