@@ -1,6 +1,6 @@
 import type { HousingType } from '@sample-api/client'
-import { useState } from 'preact/hooks'
-import { api } from './api.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { api, hasCode } from './api.ts'
 import { notify } from './notice.tsx'
 import { Failure, Panel } from './parts.tsx'
 import { to } from './url.ts'
@@ -27,20 +27,22 @@ export function Types(props: { types: HousingType[]; error: unknown; again: () =
   const add = (type: HousingType) =>
     change(
       `${type.description} added.`,
-      () => api.housingTypes.put(type, { isNew: true }),
-      () => api.housingTypes.remove(type.code),
+      () => put(type),
+      () => remove(type),
     )
-  const rename = (type: HousingType, description: string) =>
-    change(
-      `${type.code} is called ${description}.`,
-      () => api.housingTypes.put({ ...type, description }),
-      () => api.housingTypes.put(type),
+  const rename = (type: HousingType, description: string) => {
+    const renamed = { ...type, description: description.trim() }
+    return change(
+      `${type.code} is called ${renamed.description}.`,
+      () => put(renamed, type),
+      () => put(type, renamed),
     )
-  const remove = (type: HousingType) =>
+  }
+  const removeIt = (type: HousingType) =>
     change(
       `${type.description} deleted.`,
-      () => api.housingTypes.remove(type.code),
-      () => api.housingTypes.put(type, { isNew: true }),
+      () => remove(type),
+      () => put(type),
     )
 
   return (
@@ -48,7 +50,7 @@ export function Types(props: { types: HousingType[]; error: unknown; again: () =
       {props.error ? <Failure error={props.error} again={again} /> : error !== undefined && <Failure error={error} />}
       <ul class="types">
         {types.map((type) => (
-          <Type key={`${type.code} ${type.description}`} type={type} rename={rename} remove={remove} />
+          <Type key={type.code} type={type} rename={rename} remove={removeIt} />
         ))}
       </ul>
       <form
@@ -57,7 +59,7 @@ export function Types(props: { types: HousingType[]; error: unknown; again: () =
           const form = event.currentTarget
           const values = new FormData(form)
           const code = String(values.get('code')).trim().toUpperCase()
-          if (await add({ code, description: String(values.get('description')) })) form.reset()
+          if (await add({ code, description: String(values.get('description')).trim() })) form.reset()
         }}
       >
         <label>
@@ -76,6 +78,34 @@ export function Types(props: { types: HousingType[]; error: unknown; again: () =
   )
 }
 
+// Each write is about a type that still is as the page shows it: somebody else's change is not overwritten.
+
+/** Adds a type, or changes what it was. */
+async function put(type: HousingType, was?: HousingType): Promise<void> {
+  try {
+    await api.housingTypes.put(type, was ? { of: was } : { isNew: true })
+  } catch (error) {
+    const now = await nameNow(type.code, error)
+    if (!was || now !== type.description) throw isCalled(type.code, now) // else somebody has made the same change
+  }
+}
+
+async function remove(type: HousingType): Promise<void> {
+  try {
+    await api.housingTypes.remove(type.code, { of: type })
+  } catch (error) {
+    throw isCalled(type.code, await nameNow(type.code, error))
+  }
+}
+
+/** What the type is called by now, if the error says that it is not what it was. Any other error is thrown. */
+async function nameNow(code: string, error: unknown): Promise<string> {
+  if (!hasCode(error, 'precondition-failed')) throw error
+  return (await api.housingTypes.get(code)).description
+}
+
+const isCalled = (code: string, name: string) => new Error(`Nothing was changed: ${code} is called ${name} by now.`)
+
 interface TypeProps {
   type: HousingType
   rename: (type: HousingType, description: string) => Promise<unknown>
@@ -83,7 +113,11 @@ interface TypeProps {
 }
 
 function Type({ type, rename, remove }: TypeProps) {
-  const [name, setName] = useState(type.description)
+  const [typed, setTyped] = useState<string>()
+  const name = typed ?? type.description
+  useEffect(() => {
+    if (typed?.trim() === type.description) setTyped(undefined) // it is saved; what somebody else saves leaves it as it is
+  }, [type.description])
   return (
     <li>
       <form
@@ -96,7 +130,7 @@ function Type({ type, rename, remove }: TypeProps) {
         <input
           aria-label={`The name of ${type.code}`}
           value={name}
-          onInput={(event) => setName(event.currentTarget.value)}
+          onInput={(event) => setTyped(event.currentTarget.value)}
         />
         {name === type.description ? (
           <button

@@ -14,7 +14,7 @@ beforeEach(skipWithoutChromium)
 
 const { app, db, database } = await startApi()
 const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/`
-const { get, post, patch, delete: remove } = client(app)
+const { get, post, put, patch, delete: remove } = client(app)
 
 const any = { 'if-match': '*' }
 const houses = '/api/v2/housing'
@@ -251,6 +251,40 @@ test('housing types are added, renamed and deleted, unless a house has them', as
     .locator('.failure')
     .getByText(/in use|refer|has it|houses/i)
     .waitFor()
+})
+
+test('what somebody else has made of a housing type is neither renamed nor deleted nor undone', async () => {
+  const tnh = '/api/v2/housing-types/TNH'
+  const name = async () => (await get(tnh)).json().description
+  await post(houses, library)
+  const page = await open('?view=types')
+  await page.getByLabel('Code: three letters').fill('TNH')
+  await page.getByLabel('Name', { exact: true }).fill('Town House')
+  await button(page, 'Add a type').click()
+  await page.getByLabel('The name of TNH').fill('Row House')
+  await put(tnh, { description: 'Terrace' })
+  await button(page, 'Save').click()
+  await reads(page, 'Nothing was changed: TNH is called Terrace by now.')
+  expect(await name()).toBe('Terrace')
+  await page.locator('.choice', { hasText: 'Terrace' }).waitFor({ state: 'attached' }) // the types are loaded again
+  await button(page, 'Save').click() // what was typed is still there; this time it is about Terrace
+  await reads(page, 'TNH is called Row House.')
+  expect(await name()).toBe('Row House')
+  await put(tnh, { description: 'Duplex' })
+  await button(page, 'Undo z').click()
+  await reads(page, 'Not undone. Nothing was changed: TNH is called Duplex by now.')
+  expect(await name()).toBe('Duplex')
+  await button(page, 'Delete Duplex').waitFor()
+  await put(tnh, { description: 'Villa' })
+  await button(page, 'Delete Duplex').click()
+  await reads(page, 'Nothing was changed: TNH is called Villa by now.')
+  expect(await name()).toBe('Villa')
+  await button(page, 'Delete Villa').click()
+  await reads(page, 'Villa deleted.')
+  await put(tnh, { description: 'Cabin' })
+  await button(page, 'Undo z').click()
+  await reads(page, 'Not undone. Nothing was changed: TNH is called Cabin by now.')
+  await remove(tnh)
 })
 
 test('an import is checked first; rejected rows come back as a file; the good ones are applied', async () => {
