@@ -1,6 +1,8 @@
 import { type Housing, type HousingInput, Problem, SampleApi } from '@sample-api/client'
 import { useCallback, useEffect, useState } from 'preact/hooks'
-import { here, to } from './url.ts'
+import { Signal } from './signal.ts'
+import { ofTab } from './storage.ts'
+import { go, here, to } from './url.ts'
 
 const home = new URL('.', location.href)
 
@@ -9,20 +11,25 @@ export const scoped = (name: string) => `${name} ${home.pathname}`
 
 /** Where an API key is kept: in this tab, until it is closed. */
 const keyName = scoped('api-key')
-export const signedIn = () => sessionStorage.getItem(keyName) !== null
+export const signedIn = () => ofTab.get(keyName) !== undefined
+
+/** From now on requests have another key, or none. */
+export const keyChanged = new Signal<void>()
+
 export function signIn(key: string): void {
-  sessionStorage.setItem(keyName, key)
-  if (here().view === 'sign-in') history.replaceState(null, '', to({ view: '' }))
-  location.reload()
+  ofTab.set(keyName, key)
+  if (here().view === 'sign-in') go(to({ view: '' }), { replace: true })
+  keyChanged.emit()
 }
+
 export function signOut(): void {
-  sessionStorage.removeItem(keyName)
-  location.reload()
+  ofTab.remove(keyName)
+  keyChanged.emit()
 }
 
 export const api = new SampleApi({
   url: home.href,
-  key: () => sessionStorage.getItem(keyName) ?? undefined,
+  key: () => ofTab.get(keyName),
   retries: 2,
 })
 

@@ -80,7 +80,7 @@ export function Conflict({ base, theirs, mine, error, save, discard }: Props) {
           Save this
         </button>
         <button type="button" onClick={discard}>
-          Drop mine
+          Discard my changes
         </button>
       </p>
     </form>

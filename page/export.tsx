@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { api, sentence, signedIn } from './api.ts'
+import { download, saveAs } from './download.ts'
 import { notify } from './notice.tsx'
 import { queryOf } from './query.ts'
 import type { Place } from './url.ts'
@@ -8,13 +9,18 @@ import type { Place } from './url.ts'
 export function Export({ place }: { place: Place }) {
   const [isBusy, setBusy] = useState(false)
   const query = queryOf(place)
-  const save = async (event: Event, format: 'csv' | 'ndjson') => {
-    if (!signedIn()) return // the browser saves what the link answers
-    event.preventDefault() // a link cannot send the key
+  const save = async (event: MouseEvent & { currentTarget: HTMLAnchorElement }, format: 'csv' | 'ndjson') => {
+    event.preventDefault()
+    if (isBusy) return
+    const { href } = event.currentTarget
     setBusy(true)
     try {
-      const file = await api.housing.export(query, { format })
-      saveAs(`housing.${format}`, await new Response(file.body).blob())
+      // The browser streams a file to the disk. But it cannot send the key, and would save a problem as the file.
+      if (!signedIn() && (await isAnswered(href))) download(href)
+      else {
+        const file = await api.housing.export(query, { format })
+        saveAs(`housing.${format}`, await new Response(file.body).blob())
+      }
     } catch (error) {
       notify(sentence(error))
     }
@@ -40,9 +46,8 @@ export function Export({ place }: { place: Place }) {
   )
 }
 
-/** Saves bytes as a file of this name. */
-export function saveAs(name: string, blob: Blob): void {
-  const href = URL.createObjectURL(blob)
-  Object.assign(document.createElement('a'), { href, download: name }).click()
-  setTimeout(() => URL.revokeObjectURL(href), 60_000)
-}
+const isAnswered = (href: string) =>
+  fetch(href, { method: 'HEAD' }).then(
+    ({ ok }) => ok,
+    () => false,
+  )

@@ -1,12 +1,14 @@
-import { type Housing, type HousingInput, type HousingType, newKey, Problem } from '@sample-api/client'
-import { useEffect, useRef, useState } from 'preact/hooks'
-import { api, hasCode, inputOf, labels, members, nameOf, scoped, sentence, useLoaded } from './api.ts'
+import { type Housing, type HousingInput, type HousingType, newKey } from '@sample-api/client'
+import { useRef, useState } from 'preact/hooks'
+import { api, hasCode, inputOf, members, nameOf, scoped, useLoaded } from './api.ts'
 import { Conflict } from './conflict.tsx'
 import { History } from './history.tsx'
+import { HouseForm } from './house-form.tsx'
 import { type Change, changed } from './live.ts'
 import { notify } from './notice.tsx'
 import { Failure, keepFocus, Panel } from './parts.tsx'
 import { useSignal } from './signal.ts'
+import { ofTab } from './storage.ts'
 import { go, type Place, to } from './url.ts'
 import { add, change, remove } from './writes.ts'
 
@@ -77,13 +79,23 @@ export function NewHouse({ types }: { types: HousingType[] }) {
       setError(error)
     }
   }
+  const discard = () => {
+    setDraft(undefined)
+    setError(undefined)
+    keepFocus()
+  }
   return (
     <Panel title="Add a house" close={to(closed)}>
-      <Form values={values} types={types} error={error} edit={setDraft} save={save} verb="Add">
+      <HouseForm values={values} types={types} error={error} edit={setDraft} save={save} verb="Add">
         <a class="button" href={to(closed)}>
-          Later
+          {draft ? 'Finish later' : 'Cancel'}
         </a>
-      </Form>
+        {draft && (
+          <button type="button" onClick={discard}>
+            Discard
+          </button>
+        )}
+      </HouseForm>
     </Panel>
   )
 }
@@ -145,7 +157,7 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
       />
     )
   return (
-    <Form
+    <HouseForm
       values={values}
       types={types}
       error={error}
@@ -163,7 +175,7 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
           Delete
         </button>
       )}
-    </Form>
+    </HouseForm>
   )
 }
 
@@ -171,16 +183,14 @@ function Edit({ house, types }: { house: Housing; types: HousingType[] }) {
 type Draft = Partial<HousingInput> & { base?: Housing }
 
 const draftName = (of: string) => scoped(`draft-${of}`)
-const hasDraft = (of: string) => sessionStorage.getItem(draftName(of)) !== null
+const hasDraft = (of: string) => ofTab.get(draftName(of)) !== undefined
 
 function useDraft(of: string) {
   const name = draftName(of)
-  const [draft, set] = useState<Draft | undefined>(
-    () => JSON.parse(sessionStorage.getItem(name) ?? 'null') ?? undefined,
-  )
+  const [draft, set] = useState<Draft | undefined>(() => JSON.parse(ofTab.get(name) ?? 'null') ?? undefined)
   const keep = (draft: Draft | undefined) => {
-    if (draft) sessionStorage.setItem(name, JSON.stringify(draft))
-    else sessionStorage.removeItem(name)
+    if (draft) ofTab.set(name, JSON.stringify(draft))
+    else ofTab.remove(name)
     set(draft)
   }
   return [draft, keep] as const
@@ -190,88 +200,4 @@ function useDraft(of: string) {
 export function changesOf(base: HousingInput, draft: Partial<HousingInput> = {}): Partial<HousingInput> {
   const changed = members.filter((member) => draft[member] !== undefined && draft[member] !== base[member])
   return Object.fromEntries(changed.map((member) => [member, draft[member]]))
-}
-
-interface FormProps {
-  values: HousingInput
-  types: HousingType[]
-  error: unknown
-  edit: (values: HousingInput) => void
-  save: () => Promise<void>
-  verb: string
-  isUnchanged?: boolean
-  children: preact.ComponentChildren
-}
-
-/** The members of a house, each with what is wrong with it below. */
-function Form({ values, types, error, edit, save, verb, isUnchanged = false, children }: FormProps) {
-  const [isBusy, setBusy] = useState(false)
-  const faults = error instanceof Problem ? (error.errors ?? []) : []
-  const faultOf = (member: string) => faults.find(({ pointer }) => pointer === `/${member}`)?.detail
-  const first = members.find(faultOf)
-  useEffect(() => {
-    if (first) document.getElementById(first)?.focus()
-  }, [error])
-  return (
-    <form
-      noValidate
-      onSubmit={async (event) => {
-        event.preventDefault()
-        if (isBusy) return
-        setBusy(true)
-        await save()
-        setBusy(false)
-        keepFocus()
-      }}
-    >
-      {members.map((member) => {
-        const fault = faultOf(member)
-        const props = {
-          id: member,
-          name: member,
-          value: values[member],
-          'aria-invalid': fault !== undefined,
-          'aria-describedby': fault && `${member}-fault`,
-          onInput: (event: { currentTarget: { value: string } }) =>
-            edit({ ...values, [member]: event.currentTarget.value }),
-        }
-        return (
-          <div key={member}>
-            <label for={member}>{labels[member]}</label>
-            {member === 'housing_type' ? (
-              <select {...props}>
-                {types.map(({ code, description }) => (
-                  <option key={code} value={code}>
-                    {description} ({code})
-                  </option>
-                ))}
-                {!types.some(({ code }) => code === values[member]) && (
-                  <option value={values[member]}>{values[member] || 'Choose a type'}</option>
-                )}
-              </select>
-            ) : (
-              <input autoComplete="off" {...props} />
-            )}
-            {fault && (
-              <span class="fault" id={`${member}-fault`}>
-                {/^[a-z]/.test(fault) ? `${labels[member]} ${fault}` : fault}
-              </span>
-            )}
-          </div>
-        )
-      })}
-      {error !== undefined && !first && <Failure error={error} />}
-      {first && (
-        <p role="alert" class="hidden">
-          {sentence(error)}
-        </p>
-      )}
-      <p class="actions">
-        <button type="submit" class="primary" disabled={isUnchanged}>
-          {isBusy ? 'Saving …' : verb}
-        </button>
-        {children}
-      </p>
-    </form>
-  )
 }

@@ -1,8 +1,8 @@
 import type { FileOptions, ImportReport } from '@sample-api/client'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { api } from './api.ts'
-import { saveAs } from './export.tsx'
-import { outdated } from './live.ts'
+import { saveAs } from './download.ts'
+import { showImported } from './live.ts'
 import { notify } from './notice.tsx'
 import { Failure, housesIn, Panel } from './parts.tsx'
 import { go, to } from './url.ts'
@@ -58,7 +58,7 @@ export function Import() {
         key: import_id, // a second attempt applies nothing twice
       })
       notify(`${housesIn(created)} added, ${housesIn(updated)} changed.`)
-      outdated.emit()
+      await showImported()
       go(to(closed))
     })
   const download = (file: File) =>

@@ -1,10 +1,11 @@
 import { useEffect, useRef } from 'preact/hooks'
 import { moveBy } from './list.tsx'
 import { undo } from './notice.tsx'
+import { ofBrowser } from './storage.ts'
 import { go, to } from './url.ts'
 
 const setting = 'keys'
-export const areKeysOn = () => localStorage.getItem(setting) !== 'off'
+export const areKeysOn = () => ofBrowser.get(setting) !== 'off'
 
 /** What the keys do, by name and in words. */
 const actions: Record<string, [does: string, () => void]> = {
@@ -52,7 +53,7 @@ export function listenToKeys(): () => void {
 /** What the keys do, and whether they do it. */
 export function Help({ isOn, turn }: { isOn: boolean; turn: (on: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => localStorage.setItem(setting, isOn ? 'on' : 'off'), [isOn])
+  useEffect(() => ofBrowser.set(setting, isOn ? 'on' : 'off'), [isOn])
   return (
     <dialog id="help" ref={dialog} aria-labelledby="help-title">
       <h2 id="help-title">Keys</h2>

@@ -2,7 +2,7 @@ import type { ExportQuery, Housing, HousingType } from '@sample-api/client'
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { api, nameOf, needsKey, sentence, useLoaded } from './api.ts'
 import { Filters } from './filters.tsx'
-import { begun, type Change, changed, outdated } from './live.ts'
+import { begun, type Change, changed, isOfOthers, outdated } from './live.ts'
 import { Failure, Time } from './parts.tsx'
 import { isFiltered, queryOf, unfiltered } from './query.ts'
 import { SignIn } from './sign-in.tsx'
@@ -190,7 +190,7 @@ function useFresh(rows: Housing[] = [], since: number) {
   }
   useSignal(changed, (change) => {
     if (shown.has(change.id)) changes.set(change.id, change)
-    else if (change.operation !== 'deleted') others.set(change.id, performance.now())
+    else if (change.operation !== 'deleted' && isOfOthers(change)) others.set(change.id, performance.now())
     requestAnimationFrame(render)
   })
   return { changes, unseen: others.size }

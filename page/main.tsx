@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { useLayoutEffect, useState } from 'preact/hooks'
-import { api, signedIn, signOut, useLoaded } from './api.ts'
+import { api, keyChanged, signedIn, signOut, useLoaded } from './api.ts'
 import { House, NewHouse } from './house.tsx'
 import { Import } from './import.tsx'
 import { areKeysOn, Help, listenToKeys, openHelp } from './keys.tsx'
@@ -72,5 +72,13 @@ function Header() {
 
 const favicon = document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href
 
-render(<Page />, document.body)
-void follow()
+let key = 0
+
+/** Begins; all over again with another API key, so that nothing stays of what the one before was allowed to see. */
+function begin(): void {
+  void follow()
+  render(<Page key={++key} />, document.body)
+}
+
+keyChanged.listen(begin)
+begin()

@@ -1,6 +1,6 @@
 import { signedIn, signIn } from './api.ts'
 
-/** Asks for an API key. It is kept in this tab until it is closed, and is sent in the header of each request only. */
+/** Asks for an API key. It stays in this tab, at most until it is closed, and is sent in the header of each request only. */
 export function SignIn({ problem }: { problem: string }) {
   return (
     <form
@@ -23,7 +23,7 @@ export function SignIn({ problem }: { problem: string }) {
       <button type="submit" class="primary">
         Sign in
       </button>
-      <p class="hint">The key is kept in this tab until you close it.</p>
+      <p class="hint">The key stays in this tab, and is gone when you close it.</p>
     </form>
   )
 }

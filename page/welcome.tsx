@@ -2,7 +2,7 @@ import { newKey } from '@sample-api/client'
 import { useRef, useState } from 'preact/hooks'
 import { api } from './api.ts'
 import demo from './demo.csv'
-import { outdated } from './live.ts'
+import { showImported } from './live.ts'
 import { notify } from './notice.tsx'
 import { Failure } from './parts.tsx'
 import { to } from './url.ts'
@@ -18,7 +18,7 @@ export function Welcome() {
       if (!answer.ok) throw new Error('The demo data is not there any more. Load the page again.')
       const { created } = await api.housing.import(await answer.blob(), { type: 'text/csv', key: key.current })
       notify(`${created} invented houses added.`)
-      outdated.emit()
+      await showImported()
     } catch (error) {
       set({ isBusy: false, error })
     }

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
+import { sql } from 'kysely'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { makeApiKey } from '../src/access/api-key.ts'
@@ -60,6 +61,13 @@ async function fillIn(page: Page, street: string): Promise<void> {
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const notice = (page: Page) => page.locator('.notice')
 const reads = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
+
+/** What a browser does that blocks cookies. */
+const forbidStorage = `
+  const forbid = () => { throw new DOMException('Access is denied for this document.', 'SecurityError') }
+  for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get: forbid })
+  window.BroadcastChannel = class { constructor() { forbid() } }
+  navigator.locks.request = async () => forbid()`
 
 /** An attribute of what has the focus. */
 const focused = (page: Page, attribute: string) => page.evaluate(`document.activeElement?.getAttribute('${attribute}')`)
@@ -121,7 +129,7 @@ test('a house is added, edited and deleted; faults stand at their fields, and ea
   expect(await field(page, 'Street').inputValue()).toBe('Broughton Street')
   await field(page, 'Postal code').fill('v8w3h2')
   await button(page, 'Add').click() // a type is not chosen for anybody
-  await reads(page, /^Type is invalid/)
+  await reads(page, 'Choose a type.')
   await field(page, 'Type').selectOption('COP')
   await button(page, 'Add').click()
   await reads(page, '735 Broughton Street added.')
@@ -318,6 +326,26 @@ test('an export is a file of what is shown', async () => {
   expect(readFileSync(await download.path(), 'utf8')).toMatch(/^id,.*\n2,735,Street 2,.*\n$/)
 })
 
+test('an export that fails is shown as a problem, and not saved as a file', async () => {
+  await addHouses(1)
+  const page = await open()
+  await rows(page).first().waitFor()
+  const downloads: string[] = []
+  page.on('download', (download) => void downloads.push(download.suggestedFilename()))
+  await page.getByText('Export', { exact: true }).click()
+  await sql`alter function housing.number_changes rename to unavailable`.execute(db)
+  try {
+    await page.getByText('CSV', { exact: true }).click()
+    await notice(page)
+      .getByText(/^The schema of the database/)
+      .waitFor()
+  } finally {
+    await sql`alter function housing.unavailable rename to number_changes`.execute(db)
+  }
+  await Promise.all([page.waitForEvent('download'), page.getByText('CSV', { exact: true }).click()])
+  expect(downloads).toEqual([expect.stringMatching(/\.csv$/)])
+})
+
 test('changes of others arrive: shown rows glow in place, others are counted; one tab asks for all', async () => {
   await addHouses(2)
   const page = await open()
@@ -358,11 +386,11 @@ test('where the API asks for a key, the page does, and keeps it in its tab only'
   watch(page, home)
   await page.goto(home)
   for (const [given, seen] of [
-    ['hr_wrong', /key/i],
+    ['hr_wrong', /^The API key or token is not valid/],
     [key, '735 Street 1'],
   ] as const) {
     await page.getByLabel('API key').fill(given)
-    await Promise.all([page.waitForEvent('load'), button(page, 'Sign in').click()])
+    await button(page, 'Sign in').click()
     await reads(page, seen)
   }
   await page.locator('[data-live=true]').waitFor()
@@ -379,6 +407,56 @@ test('where the API asks for a key, the page does, and keeps it in its tab only'
   await page.locator('.failure').getByText('housing:admin').waitFor()
   await button(page, 'Sign out').click()
   await page.getByLabel('API key').waitFor()
+})
+
+test.each([
+  ['forbids storage, locks and channels', forbidStorage],
+  [
+    'has no storage',
+    "for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { value: null })",
+  ],
+  ['stores nothing more', "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"],
+])('a browser that %s has the whole page', async (_, script) => {
+  const access = {
+    auth: 'keys',
+    anonymous: ['housing:read'],
+    tokens: undefined,
+    rateLimit: Number.POSITIVE_INFINITY,
+  } as const
+  const guarded = await apiOver(database, { access })
+  onTestFinished(() => guarded.close())
+  const home = `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`
+  const { key, ...stored } = makeApiKey()
+  await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read', 'housing:write'], lifetime: 3600 })
+  await addHouses(2)
+  const page = await openPage({ viewport: { width: 1280, height: 800 } })
+  watch(page, home)
+  await page.addInitScript(script)
+  await page.goto(home)
+  await page.getByText('735 Street 1').click()
+  await field(page, 'Street').fill('Typed Street')
+  await page.getByText('735 Street 2').click()
+  await page.locator('.panel').getByText('735 Street 2').waitFor()
+  await page.getByText('735 Street 1').click()
+  await expect.poll(() => field(page, 'Street').inputValue()).toBe('Typed Street')
+  await button(page, 'Save').click()
+  await page.getByRole('link', { name: 'Sign in' }).click()
+  await page.getByLabel('API key').fill(key)
+  await button(page, 'Sign in').click()
+  await expect.poll(() => field(page, 'Street').inputValue()).toBe('Typed Street')
+  await button(page, 'Save').click()
+  await reads(page, '735 Typed Street changed.')
+  await page.locator('[data-live=true]').waitFor()
+  await patch(`${houses}/2`, { street: 'Glowing Street' }, any)
+  await page.locator('tr.changed', { hasText: 'Glowing Street' }).waitFor()
+  await button(page, 'Keys').click()
+  await page.getByLabel('Use these keys').uncheck()
+  await page.keyboard.press('Escape')
+  await page.getByText('735 Typed Street').first().click()
+  await page.keyboard.press('n')
+  expect(page.url()).not.toContain('house=new')
+  await button(page, 'Sign out').click()
+  await expect.poll(() => button(page, 'Sign out').count()).toBe(0)
 })
 
 test('offline nothing that was typed is lost, and it is saved when the network is back', async () => {
@@ -450,6 +528,33 @@ test('the count follows what this page does, which is not announced as a change 
   await patch(`${houses}/2`, { street: 'Later Street' }, any) // it comes after the house in the feed
   await row(page, 'Later Street').waitFor()
   expect(await page.locator('.fresh').count()).toBe(0)
+})
+
+test('what this page imports or changes beyond the rows that it shows is not announced as a change elsewhere', async () => {
+  const page = await open()
+  await page.locator('[data-live=true]').waitFor()
+  await button(page, 'Look around with demo data').click()
+  await reads(page, /^400 houses$/)
+  const feedHasCome = async (street: string) => {
+    await patch(`${houses}/1`, { street }, any)
+    await row(page, street).waitFor()
+    expect(await page.locator('.fresh').count()).toBe(0)
+  }
+  await feedHasCome('Demo Street')
+  await page.goto(`${url}?view=import`)
+  await page.locator('[data-live=true]').waitFor()
+  const buffer = Buffer.from(JSON.stringify(Array.from({ length: 150 }, () => library)))
+  await page.locator('input[type=file]').setInputFiles({ name: 'a.json', mimeType: 'application/json', buffer })
+  await button(page, 'Apply: 150 houses').click()
+  await reads(page, /^550 houses$/)
+  await feedHasCome('Import Street')
+  const [{ id: last }] = (await get(`${houses}?sort=-id&limit=1`)).json().items
+  await page.goto(`${url}?house=${last}`)
+  await page.locator('[data-live=true]').waitFor()
+  await field(page, 'Street').fill('Far Street')
+  await button(page, 'Save').click()
+  await reads(page, 'Far Street changed.')
+  await feedHasCome('Later Street')
 })
 
 test('a filter during the loading of further rows, and a failure of them, leave no trace in the next list', async () => {
@@ -613,8 +718,8 @@ test('where reading needs no key, a write that needs one leads to signing in', a
   await button(page, 'Save').click()
   await page.getByRole('link', { name: 'Sign in' }).click()
   await page.getByLabel('API key').fill(key)
-  await Promise.all([page.waitForEvent('load'), button(page, 'Sign in').click()])
-  expect(await field(page, 'Street').inputValue()).toBe('Key Street')
+  await button(page, 'Sign in').click()
+  await expect.poll(() => field(page, 'Street').inputValue()).toBe('Key Street')
   await button(page, 'Save').click()
   await reads(page, '735 Key Street changed.')
 })
@@ -644,7 +749,7 @@ test('keys that are turned off can be turned on again', async () => {
   await page.keyboard.press('n')
   await button(page, 'Keys').click()
   await page.getByLabel('Use these keys').check()
-  expect(await page.evaluate('localStorage.getItem("keys")')).toBe('on')
+  await expect.poll(() => page.evaluate('localStorage.getItem("keys")')).toBe('on')
 })
 
 test('the focus goes back to what opened a panel; a notice stands in a region that is always there', async () => {
