@@ -10,6 +10,8 @@ export interface ServerSettings {
   port: number
   user: string
   password: string
+  /** Where it is read again for each new connection, as it may be replaced. */
+  passwordFile?: string | undefined
   database: string
   sslMode: (typeof sslModes)[number]
   /** The most connections for requests. */
@@ -119,6 +121,7 @@ function fromParts(env: Environment, names: string[]): ServerSettings {
     port: [...ports][0] ?? port,
     user: env.text('POSTGRES_USER'),
     password,
+    passwordFile: env.given('POSTGRES_PASSWORD_FILE'),
     database: env.text('POSTGRES_DB'),
     sslMode: env.choice('POSTGRES_SSLMODE', sslModes),
     connections: connections(env),

@@ -7,6 +7,9 @@ const strayEnds = [
   [/^\s/, 'begins with a blank'],
 ] as const
 
+/** The text of a secret's file, without the newline at its end. */
+export const readSecret = (file: string): string => readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+
 /** The variables, and the problems and warnings that reading them finds. */
 export class Environment {
   readonly problems: string[] = []
@@ -33,7 +36,7 @@ export class Environment {
     if (!file) return this.given(name)
     if (this.given(name)) this.problems.push(`${name} and ${name}_FILE are both set: keep one of them.`)
     try {
-      const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      const text = readSecret(file)
       if (text === '') this.problems.push(`${name}_FILE names an empty file: it must hold the value.`)
       return text
     } catch (error) {

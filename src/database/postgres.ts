@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { to } from 'pg-copy-streams'
 import type { ServerSettings } from '../config/database-settings.ts'
+import { readSecret } from '../config/environment.ts'
 import { beginStatement } from '../tracing.ts'
 import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { ConnectionLost, isSqlError, Unreachable } from './errors.ts'
@@ -152,12 +153,12 @@ const listeningClient = (settings: ServerSettings): pg.Client =>
     query_timeout: queryDeadline,
   })
 
-function connection({ host, port, user, password, database, sslMode }: ServerSettings): pg.ClientConfig {
+function connection({ host, port, user, database, sslMode, ...settings }: ServerSettings): pg.ClientConfig {
   return {
     host,
     port,
     user,
-    password,
+    password: () => currentPassword(settings),
     database,
     ssl: sslMode !== 'disable' && { rejectUnauthorized: sslMode === 'verify-full' },
     application_name: 'sample-api',
@@ -165,5 +166,15 @@ function connection({ host, port, user, password, database, sslMode }: ServerSet
     options: sessionOptions,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10 * second,
+  }
+}
+
+/** The password as its file has it now; while that cannot be read, as it was at the start. */
+function currentPassword({ password, passwordFile }: Pick<ServerSettings, 'password' | 'passwordFile'>): string {
+  if (passwordFile === undefined) return password
+  try {
+    return readSecret(passwordFile) || password
+  } catch {
+    return password
   }
 }

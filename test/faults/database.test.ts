@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { library, remote } from '../support/http.ts'
-import { embedded, onServer, readerOf } from '../support/places.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { embedded, onServer, readerOf, temporaryFolder } from '../support/places.ts'
+import { guarded, startPostgres } from '../support/postgres.ts'
 import { run, serve } from '../support/program.ts'
 import { startProxy } from '../support/proxy.ts'
 
@@ -363,4 +363,29 @@ describe('a damaged page', async () => {
     expect(await list()).toMatchObject({ status: 200 })
     expect(await ready()).toBe(200)
   })
+})
+
+test('a password that is replaced in its file is used by the next connections', async () => {
+  const server = await startPostgres()
+  onTestFinished(server.stop)
+  const query = async (sql: string) => {
+    const client = new pg.Client(server.url)
+    await client.connect()
+    await client.query(sql).finally(() => client.end())
+  }
+  await query(`create role ${guarded} login superuser password 'old'`)
+  const file = join(await temporaryFolder(), 'password')
+  writeFileSync(file, 'old\n')
+  const { port } = new URL(server.url)
+  const program = await serve({ env: { POSTGRES_PORT: port, POSTGRES_USER: guarded, POSTGRES_PASSWORD_FILE: file } })
+  const { post } = remote(program.url)
+  expect((await post()).status).toBe(201)
+
+  const endAll = `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${guarded}'`
+  await query(`alter role ${guarded} password 'new'; ${endAll}`)
+  expect((await post()).status).toBe(503)
+  unlinkSync(file) // as it may be missing while it is replaced
+  expect((await post()).status).toBe(503)
+  writeFileSync(file, 'new\n')
+  expect((await post()).status).toBe(201)
 })
