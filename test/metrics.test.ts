@@ -59,6 +59,17 @@ test('each alert has a section in the runbook, and a test that it fires', () => 
   }
 })
 
+test('each problem has a row in the runbook', async () => {
+  const { program } = await measured((await onServer()).env)
+  const list = await (await fetch(`${program.url}/problems`)).text()
+  const codes = [...list.matchAll(/^- \d+ `(.*?)`/gm)].map(([, code]) => code)
+  expect(codes.length).toBeGreaterThan(30)
+  const rows = [...file('docs/runbook.md').matchAll(/^\| (`.*?) \|.*\|.*\|$/gm)].flatMap(([, cell = '']) =>
+    cell.split(', '),
+  )
+  expect(rows.sort()).toEqual(codes.map((code) => `\`${code}\``).sort())
+})
+
 test('what happens is counted: by method, route and status, and by code; nothing of a caller becomes a label', async () => {
   const { program, scrape, reading, send, get } = await measured((await onServer()).env)
   const key = { 'idempotency-key': 'a-key-of-mine' }
