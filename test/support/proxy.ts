@@ -1,20 +1,30 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
 
 /**
- * A proxy that can hang: connections stay open and new ones are accepted, but nothing gets through. It can also hold
- * back only the answer to one word.
+ * A proxy that can hang: connections stay open and new ones are accepted, but nothing gets through. It can also cut all
+ * connections, be slow, and hold back only the answer to one word.
  */
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>()
   let hanging = false
   let unanswered: string | undefined
+  let delay = 0
+  /** What passes waits as long as the delay is then. */
+  const slowly = () =>
+    new Transform({
+      transform(chunk, _encoding, done) {
+        if (delay === 0) done(null, chunk)
+        else setTimeout(done, delay, null, chunk)
+      },
+    })
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1')
     client.on('data', (sent) => {
       if (unanswered !== undefined && sent.includes(unanswered)) target.pause()
     })
-    client.pipe(target).pipe(client)
+    client.pipe(slowly()).pipe(target).pipe(slowly()).pipe(client)
     for (const socket of [client, target]) {
       sockets.add(socket)
       if (hanging) socket.pause()
@@ -27,6 +37,9 @@ export async function startProxy(port: number) {
     }
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   return {
     port: (server.address() as { port: number }).port,
     hang(on: boolean) {
@@ -37,8 +50,14 @@ export async function startProxy(port: number) {
     keepAnswersTo(word: string) {
       unanswered = word
     },
+    /** From now on everything arrives so many milliseconds later. */
+    delay(milliseconds: number) {
+      delay = milliseconds
+    },
+    /** Ends all connections; new ones are accepted. */
+    cut,
     close() {
-      for (const socket of sockets) socket.destroy()
+      cut()
       server.close()
     },
   }

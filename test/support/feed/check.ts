@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
-import { disturb, startProgram } from './hazards.ts'
+import { startProgram } from '../restartable.ts'
+import { disturb } from './hazards.ts'
 import { kinds, Reader } from './readers.ts'
 import { type Change, Round } from './round.ts'
 import { write } from './writers.ts'
@@ -35,7 +36,8 @@ export async function checkFeed({
   changes = Number.POSITIVE_INFINITY,
   progress,
 }: CheckOptions) {
-  const programs = [await startProgram(databaseUrl), await startProgram(databaseUrl)] // the first migrates
+  const env = { DATABASE_URL: databaseUrl }
+  const programs = [await startProgram(env), await startProgram(env)] // the first migrates
   const round = new Round(
     seed,
     programs.map(({ url }) => url),

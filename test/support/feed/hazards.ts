@@ -1,44 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { freePort } from '../postgres.ts'
-import { Dice } from './dice.ts'
+import { Dice } from '../dice.ts'
+import type { Program } from '../restartable.ts'
 import type { Round } from './round.ts'
-
-const root = fileURLToPath(new URL('../../..', import.meta.url))
-
-/** The program, as a process that can be killed and started again at the same URL. */
-export async function startProgram(databaseUrl: string) {
-  const PORT = String(await freePort())
-  const url = `http://127.0.0.1:${PORT}`
-  let child: ChildProcess
-  const start = async () => {
-    child = spawn(process.execPath, ['dist/main.js'], {
-      cwd: root,
-      env: { PATH: process.env.PATH, PORT, DATABASE_URL: databaseUrl, LOG_LEVEL: 'fatal' },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
-      if (child.exitCode !== null) throw new Error(`The program ended with ${child.exitCode}.`)
-      await sleep(50)
-    }
-  }
-  await start()
-  return {
-    url,
-    start,
-    /** Kills it at once, as nothing else does. */
-    async kill() {
-      const exit = once(child, 'exit')
-      if (!child.kill('SIGKILL')) throw new Error(`The program ended by itself, with ${child.exitCode}.`)
-      await exit
-    },
-  }
-}
-
-export type Program = Awaited<ReturnType<typeof startProgram>>
 
 /** Every so many changes a connection to the database is killed, or a program. */
 const every = { connection: 60, program: 1000 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { Dice } from './dice.ts'
+import { Dice } from '../dice.ts'
 import type { Change, Round } from './round.ts'
 
 export const kinds = ['pages', 'long poll', 'events'] as const

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { Dice } from '../dice.ts'
 import { library } from '../http.ts'
-import { Dice } from './dice.ts'
 import type { Round } from './round.ts'
 
 /** All writers change these, so that they wait for each other. */
