@@ -7,8 +7,9 @@ import { library as house } from './support/http.ts'
 import { embedded } from './support/places.ts'
 import { serve } from './support/program.ts'
 import { startProxy } from './support/proxy.ts'
+import { diceFor, rounds } from './support/rounds.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 60_000 * rounds })
 
 const headers = (key: string) => ({ 'content-type': 'application/json', 'idempotency-key': key })
 const post = (url: string, key: string) =>
@@ -49,7 +50,8 @@ test('embedded, a kill at any instant leaves each key done once or not at all, a
   const { env } = await embedded()
   const answered = new Map<string, string>()
   const keys: string[] = []
-  for (let round = 0; round < 3; round++) {
+  const dice = diceFor('safe retries')
+  for (let round = 0; round < 3 * rounds; round++) {
     const program = await serve({ env })
     for (let i = 0; i < 20; i++) {
       const key = randomUUID()
@@ -58,7 +60,7 @@ test('embedded, a kill at any instant leaves each key done once or not at all, a
         .then(async (answer) => answered.set(key, await answer.text()))
         .catch(() => {})
     }
-    await sleep(20 + round * 40)
+    await sleep(dice.between(0, 120))
     program.signal('SIGKILL')
     await program.exit
   }

@@ -5,11 +5,11 @@ import { expect, test, vi } from 'vitest'
 import { readBackup } from '../../src/backup/format.ts'
 import { onServer, temporaryFolder } from '../support/places.ts'
 import { run, start } from '../support/program.ts'
+import { diceFor, isLong, rounds } from '../support/rounds.ts'
 
-vi.setConfig({ testTimeout: 600_000 })
+vi.setConfig({ testTimeout: 600_000 * rounds })
 
-const isLong = process.env.FAULTS === 'long'
-const rounds = isLong ? 10 : 1
+const dice = diceFor('backup')
 const houses = isLong ? 200_000 : 10_000
 
 const succeed = async (env: Record<string, string>, ...command: string[]) =>
@@ -52,7 +52,7 @@ test('a restore that is killed has stored nothing on a server, and the next one 
       timeout: 60_000,
       interval: 1,
     })
-    await sleep(Math.random() * 100 * round) // another instant in each round
+    await sleep(dice.between(0, 100 * round)) // another instant in each round
     program.signal('SIGKILL')
     expect(await program.exit).toBe('SIGKILL')
     const left = await target.query('select from housing.housing union all select from housing.changes')
@@ -73,7 +73,7 @@ test('a restore that is killed has stored nothing in an embedded database, and t
       timeout: 60_000,
       interval: 1,
     })
-    await sleep(500 + Math.random() * 1000) // another instant in each round, the last of which may be too late
+    await sleep(dice.between(500, 1500)) // another instant in each round, the last of which may be too late
     program.signal('SIGKILL')
     exit = await program.exit
   }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { library } from '../support/http.ts'
 import { embedded } from '../support/places.ts'
 import { serve } from '../support/program.ts'
+import { rounds } from '../support/rounds.ts'
 
 /** The program with the memory of a small container. */
 const serveSmall = async () =>
@@ -33,7 +34,6 @@ test('no body ends the process, and other requests are answered meanwhile', asyn
     filled('{', '"a":0,', '"b":0}', size),
     filled('{"operations":["', 'x', '"]}', size),
   ]
-  const rounds = process.env.FAULTS === 'long' ? 20 : 1
   for (let round = 0; round < rounds; round++)
     for (const [size, status] of [
       [4 * MiB, [413]],

@@ -6,10 +6,11 @@ import { exchange, remote } from '../support/http.ts'
 import { audience, startIssuer } from '../support/issuer.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
+import { isLong } from '../support/rounds.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const amount = process.env.FAULTS === 'long' ? 100_000 : 5_000
+const amount = isLong ? 100_000 : 5_000
 
 /** The memory of a process in MB; known on Linux. */
 const memoryOf = (pid: number) =>

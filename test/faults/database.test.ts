@@ -9,6 +9,7 @@ import { embedded, onServer, readerOf, temporaryFolder } from '../support/places
 import { guarded, startPostgres } from '../support/postgres.ts'
 import { run, serve } from '../support/program.ts'
 import { startProxy } from '../support/proxy.ts'
+import { isLong } from '../support/rounds.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -262,8 +263,7 @@ test('a caller waits for all its statements together no longer than the deadline
   expect((await list()).body.items).toEqual([])
 })
 
-const words =
-  process.env.FAULTS === 'long' ? ['pg_backend_pid', 'pg_try_advisory_lock', 'installed_rank', 'commit'] : []
+const words = isLong ? ['pg_backend_pid', 'pg_try_advisory_lock', 'installed_rank', 'commit'] : []
 test.each(['to_regclass', 'create table housing.changes', ...words])(
   'a start over a network that drops silently at the word %s tries again, and says so',
   async (word) => {

@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { library, remote } from '../support/http.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { run, serve, start } from '../support/program.ts'
+import { isLong } from '../support/rounds.ts'
 
 vi.setConfig({ testTimeout: 300_000 })
 
@@ -69,7 +70,7 @@ async function failsWhileFull({ url }: { url: string }): Promise<void> {
 }
 
 beforeEach(({ skip }) => {
-  skip(process.env.FAULTS !== 'long', 'it takes long: npm run faults:disk')
+  skip(!isLong, 'it takes long: npm run faults:disk')
   skip(process.getuid?.() !== 0 || process.platform !== 'linux', 'only root can mount a small disk, on Linux')
 })
 

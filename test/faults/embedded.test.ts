@@ -12,8 +12,9 @@ import { openDatabase } from '../../src/database/open.ts'
 import { remote } from '../support/http.ts'
 import { dataFolder, temporaryFolder } from '../support/places.ts'
 import { run, serve, start } from '../support/program.ts'
+import { isLong, rounds } from '../support/rounds.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 120_000 * rounds })
 
 /** An open database, and the lines that it reports. */
 async function open(folder: string) {
@@ -60,9 +61,9 @@ describe('two network namespaces, as of two containers, on one folder', () => {
 
   test('of several that start at once, no two get it', async (context) => {
     needsNamespaces(context)
-    context.skip(process.env.FAULTS !== 'long', 'it takes long: set FAULTS=long')
+    context.skip(!isLong, 'it takes long: npm run faults')
     const DATA_DIR = await dataFolder()
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < rounds; round++) {
       const all = Array.from({ length: 3 }, () => start({ program: inNamespace, env: { DATA_DIR } }))
       const outcomes = await Promise.all(
         all.map((one) => Promise.race([one.says('Ready: ').catch(() => ''), one.exit])),

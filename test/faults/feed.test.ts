@@ -6,10 +6,10 @@ import { remote } from '../support/http.ts'
 import { onServer } from '../support/places.ts'
 import { freePort, startPostgres } from '../support/postgres.ts'
 import { serve } from '../support/program.ts'
+import { isLong, rounds } from '../support/rounds.ts'
 
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 180_000 * rounds })
 
-const isLong = process.env.FAULTS === 'long'
 const changes = '/api/v2/housing/changes'
 const patient = { timeout: 60_000 }
 
@@ -96,7 +96,7 @@ test('kill -9 and a restart: clients go on behind their last event', async () =>
   let program = await start()
   const url = program.url + changes
   const listeners = Array.from({ length: 5 }, () => follow(url))
-  for (let round = 1; round <= (isLong ? 5 : 1); round++) {
+  for (let round = 1; round <= rounds; round++) {
     await query(houses(500))
     await expect
       .poll(() => listeners.every(({ positions }) => positions().length > 500 * (round - 1)), patient)

@@ -5,6 +5,7 @@ import { onServer } from '../support/places.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { serve } from '../support/program.ts'
 import { startProxy } from '../support/proxy.ts'
+import { isLong } from '../support/rounds.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -109,7 +110,7 @@ test('who wants a house that a waiting import has changed is answered within the
 })
 
 test('an import that waits for a house for a minute is answered, and has stored nothing', async ({ skip }) => {
-  skip(process.env.FAULTS !== 'long', 'it takes a minute: npm run faults')
+  skip(!isLong, 'it takes a minute: npm run faults')
   const { hold, importRows, total } = await withHouses()
   const commit = await hold(lockTwo)
   const refused = { status: 504, body: { code: 'timeout', detail: expect.stringContaining('nothing was changed') } }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { remote } from '../support/http.ts'
 import { embedded } from '../support/places.ts'
 import { serve } from '../support/program.ts'
+import { isLong } from '../support/rounds.ts'
 
 const house = (city: string) =>
   JSON.stringify({ address: '1', street: 'Main', city, postal_code: 'V8V 1A1', housing_type: 'SFD' })
@@ -91,7 +92,7 @@ test('pipelined requests begin one at a time, and others are answered meanwhile'
   const program = await serve(await embedded())
   const socket = connect(program.port, '127.0.0.1').setEncoding('latin1')
   const pairs = 20
-  const count = process.env.FAULTS === 'long' ? 100_000 : 20_000
+  const count = isLong ? 100_000 : 20_000
   for (let i = 0; i < pairs; i++) socket.write(post(`${i}`) + get.replace('/livez', '/api/v2/housing?count=exact'))
   socket.write(get.repeat(count) + get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
   let answer = ''

@@ -7,8 +7,9 @@ import { describe, expect, test, vi } from 'vitest'
 import { exchange, remote } from '../support/http.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
+import { diceFor, rounds } from '../support/rounds.ts'
 
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 180_000 * rounds })
 
 const header = 'address,street,city,postal_code,housing_type\n'
 const rows = (count: number) => '735,Broughton Street,Victoria,V8W 3H2,COP\n'.repeat(count)
@@ -267,7 +268,8 @@ test('a stop while the embedded database applies an import in parts says which r
 })
 
 describe('a kill at any instant of an import', () => {
-  const moments = process.env.FAULTS === 'long' ? Array.from({ length: 20 }, (_, i) => i * 150) : [50, 400, 900]
+  const dice = diceFor('kill of an import')
+  const moments = [50, 400, 900, ...Array.from({ length: 2 * (rounds - 1) }, () => dice.between(0, 3000))]
   test.each([
     ['on a server', onServer],
     ['embedded', embedded],

@@ -79,7 +79,7 @@ export async function startPostgres({ fsync = 'off', parent = tmpdir() } = {}): 
       let log = ''
       server.stderr?.setEncoding('utf8').on('data', (text: string) => {
         log += text
-        if (log.includes('ready to accept connections')) ready()
+        if (/ready to accept (read-only )?connections/.test(log)) ready()
       })
       server.once('exit', () => failed(new Error(`Postgres did not start:\n${log}`)))
     })
