@@ -95,7 +95,8 @@ async function startAfresh({ programs, isQuiet }: Place): Promise<Program> {
   return program
 }
 
-async function changesOf({ url }: Program): Promise<Change[]> {
+/** All changes, as the feed has them. */
+export async function changesOf({ url }: Program): Promise<Change[]> {
   const all: Change[] = []
   for (let after = 0; ; ) {
     const answer = await fetch(`${url}/api/v2/housing/changes?limit=1000&after=${after}`)
@@ -106,7 +107,8 @@ async function changesOf({ url }: Program): Promise<Change[]> {
   }
 }
 
-async function housesOf({ url }: Program): Promise<House[]> {
+/** All houses. */
+export async function housesOf({ url }: Program): Promise<House[]> {
   const all: House[] = []
   for (let query = 'limit=1000'; ; ) {
     const answer = await fetch(`${url}/api/v2/housing?${query}`)

@@ -193,6 +193,7 @@ function note(round: Round, parts: Part[], body: unknown): void {
 
 async function send(round: Round, dice: Dice, { method, path, body, headers }: Request): Promise<Answer> {
   const goesAway = dice.chance(0.02)
+  round.count('requests')
   try {
     const answer = await fetch(`${dice.pick(round.apis)}/api/v2/housing${path}`, {
       method,
