@@ -52,6 +52,7 @@ export async function serve(config: Config): Promise<void> {
     })
     log.info(`Ready: the schema is at ${readiness.schema.found}`)
   } catch (error) {
+    if (readiness.draining) return // a stop ended it, and ends the program
     await app.close()
     await database.close()
     throw error
