@@ -9,7 +9,7 @@ const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 
 rmSync('dist', { recursive: true, force: true })
 buildSync({
-  entryPoints: ['src/main.ts'],
+  entryPoints: { main: 'src/main.ts', 'embedded-worker': 'src/database/embedded-worker.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -5,6 +5,7 @@ export const startup = 0
 export const terminate = 'X'.charCodeAt(0)
 const query = 'Q'.charCodeAt(0)
 const execute = 'E'.charCodeAt(0)
+const sync = 'S'.charCodeAt(0)
 const error = 'E'.charCodeAt(0)
 
 /** Splits a buffer of whole messages. */
@@ -37,6 +38,23 @@ export function withoutCopy(messages: Buffer): Buffer {
   }
   return Buffer.concat(parts)
 }
+
+/**
+ * Divides messages into those that commit nothing and those that may. Parameters are sent with statements that Postgres
+ * commits at the Sync after them. A statement without parameters is committed with its own message, unless it only reads.
+ */
+export function aroundCommit(messages: Buffer): [Buffer, Buffer] {
+  if (messages[0] === startup) return [messages, Buffer.of()]
+  let at = 0
+  for (const message of split(messages)) {
+    if (message[0] === sync || (message[0] === query && !reads(message))) break
+    at += message.length
+  }
+  return [messages.subarray(0, at), messages.subarray(at)]
+}
+
+/** A COPY from the client fails. */
+const reads = (message: Buffer) => /^\s*(select|explain|copy)\b/i.test(message.toString('latin1', 5, 100))
 
 /** A message that runs statements. */
 export const statements = (sql: string): Buffer => message('Q', `${sql}\0`)

@@ -39,8 +39,7 @@ export class EmbeddedStream extends Duplex {
     const answered = bytes[0] === terminate ? Promise.resolve(Buffer.of()) : this.#engine.send(withoutCopy(bytes))
     answered.then((answer) => {
       this.push(answer)
-      // PGlite answers within one turn of the event loop. Sockets, timers and signals get theirs before the next statement.
-      setImmediate(done)
+      done()
     }, done)
   }
 

@@ -6,7 +6,7 @@ import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { Engine } from './embedded-engine.ts'
 import type { Report } from './embedded-folder.ts'
 import { EmbeddedStream } from './embedded-stream.ts'
-import { Overloaded } from './errors.ts'
+import { ConnectionLost, isSqlError, NotDone, Overloaded } from './errors.ts'
 import { Notices } from './listen.ts'
 import { type ReliablePool, reliable } from './pool.ts'
 import { sessionStatements } from './session.ts'
@@ -15,8 +15,14 @@ import { typeParsers } from './type-parsers.ts'
 
 const second = 1000
 
-/** How long a request may wait for the one connection, in milliseconds. */
-const maxWait = 5 * second
+/** How long a statement of a request may take, in milliseconds: as long as on a server. */
+const maxStatement = 4.5 * second
+
+/** The same for work that takes long. */
+const maxBulkStatement = 59 * second
+
+/** How long a request may wait for the one connection: longer than another's statement, and the restart after it. */
+const maxWait = maxStatement + 3 * second
 
 /**
  * The embedded database (Postgres compiled to WebAssembly) over a folder that this process alone holds.
@@ -35,6 +41,9 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     max: 1,
     idleTimeoutMillis: 0,
   })
+  pool.on('acquire', () => {
+    engine.limit = maxStatement
+  })
   const listeners: { channel: string; notices: Notices }[] = []
   pool.on('connect', (client) =>
     client.on('notification', (notice) => {
@@ -42,7 +51,13 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     }),
   )
   const connections = reliable(pool)
-  const db = kyselyOver({ ...connections, connect: withinMaxWait(connections.connect) }, admit)
+  const connect = withinMaxWait(connections.connect)
+  const db = kyselyOver({ ...connections, connect }, admit)
+  const connectForLong = async () => {
+    const connection = await connect()
+    engine.limit = maxBulkStatement
+    return connection
+  }
   const startListening = (channel: string, notices: Notices) =>
     pool.query(`listen ${channel}`).then(
       () => {
@@ -51,11 +66,11 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       },
       () => {}, // closed already
     )
+  engine.onEnd = () => {
+    for (const { notices } of listeners) notices.complete(0)
+  }
   engine.onRestart = () => {
-    for (const { channel, notices } of listeners) {
-      notices.complete(0)
-      void startListening(channel, notices)
-    }
+    for (const { channel, notices } of listeners) void startListening(channel, notices)
   }
   return {
     db,
@@ -72,6 +87,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     },
     async withClient(use) {
       const client = await pool.connect()
+      engine.limit = Number.POSITIVE_INFINITY
       try {
         return await use(client)
       } finally {
@@ -79,14 +95,17 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       }
     },
     hasOneConnection: true,
-    bulk: db,
+    bulk: kyselyOver({ ...connections, connect: connectForLong }, admit),
     async *copyOut(statement, signal) {
       admit()
       signal.throwIfAborted()
       const client = await pool.connect()
+      engine.limit = maxBulkStatement
       const endSpan = beginStatement(statement)
       try {
         yield Buffer.concat(await client.query(to(statement)).toArray())
+      } catch (error) {
+        throw isSqlError(error) || error instanceof NotDone ? error : new ConnectionLost(error)
       } finally {
         endSpan?.()
         client.release()
@@ -99,9 +118,10 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       return notices
     },
     async close() {
-      await opening.end()
-      await db.destroy()
-      await engine.close()
+      opening.end()
+      const closed = db.destroy()
+      await engine.close() // which ends the statements that its connection would wait for
+      await closed
     },
   }
 }
@@ -133,11 +153,10 @@ class Opening {
     return this.#begun
   }
 
-  /** Waits until it has succeeded or failed. */
-  async end(): Promise<void> {
+  /** Whoever waits for an opening that has not begun waits no longer. */
+  end(): void {
     this.#begun ??= Promise.reject(new Error('The database is closed.'))
     this.#resolve(this.#begun)
-    await this.#begun.catch(() => {})
   }
 }
 

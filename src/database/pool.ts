@@ -224,6 +224,7 @@ const beginning = /^(begin|start transaction)\b/i
 
 function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
   if (error instanceof UnreadableValue) return { repetitions: 0 }
+  if (error instanceof NotDone) return { loss: error, repetitions: 0 } // the embedded database gave the statement up
   // Whatever code it chose. But a session with a standby, where the probe raises 25006, is replaced.
   if (isRaisedWithin(error) && error.code !== '25006' && !isGivenUp(error)) return { repetitions: 0 }
   if (isOpen && error instanceof QueryTimeout) return { loss: new NotDone(error), repetitions: 0 }
