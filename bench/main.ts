@@ -5,6 +5,7 @@ const measurements = {
   creates: 'POST, beside a bare Fastify that sends an insert for each',
   access: 'GET by id with an API key, and with a token, beside the same with AUTH=open',
   types: 'the list of housing types, from memory, beside a bare Fastify that asks Postgres',
+  overload: 'what it does with two and ten times the requests that it can answer',
   files: "an import and exports of 500,000 houses beside psql's \\copy of the same rows",
   feed: 'POST while clients listen to the changes, beside nobody; and how soon they have a change',
   metrics: 'what a request pays for being measured',

@@ -169,4 +169,4 @@ export const shed = counter(
   'Requests rejected because of the load, by what was full.',
   'reason',
 )
-for (const reason of ['database', 'transfers']) shed.of(reason)
+for (const reason of ['requests', 'database', 'transfers']) shed.of(reason)

@@ -18,8 +18,11 @@ import type { Readiness } from './pages/readiness.ts'
 import { addVersion1 } from './v1/version1.ts'
 
 /** What the process hands to the API. */
-export interface ServerOptions extends AppOptions {
-  database: Pick<OpenDatabase, 'db' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection'>
+export interface ServerOptions extends Omit<AppOptions, 'connections'> {
+  database: Pick<
+    OpenDatabase,
+    'db' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection' | 'connections'
+  >
   access: AccessSettings
   readiness: Readiness
   version: string
@@ -27,7 +30,7 @@ export interface ServerOptions extends AppOptions {
 
 /** The API's table of contents. */
 export async function createServer({ database, access, readiness, version, ...options }: ServerOptions) {
-  const app = createApp({ ...options, readiness })
+  const app = createApp({ ...options, readiness, connections: database.connections })
   const { db, findTrouble, listen } = database
   const types = new HousingTypes(
     db,

@@ -21,6 +21,8 @@ export interface OpenDatabase {
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
   /** Whether all share one connection, so that whoever holds it delays the others. */
   hasOneConnection: boolean
+  /** How many connections `db` has. */
+  connections: number
   /** The same database for work that takes long: a server gives it connections of its own, without a common deadline. */
   bulk: Database
   /**

@@ -95,6 +95,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       }
     },
     hasOneConnection: true,
+    connections: 1,
     bulk: kyselyOver({ ...connections, connect: connectForLong }, admit),
     async *copyOut(statement, signal) {
       admit()

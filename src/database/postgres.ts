@@ -57,6 +57,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
       }
     },
     hasOneConnection: false,
+    connections: settings.connections,
     bulk,
     async *copyOut(statement, signal) {
       admit()

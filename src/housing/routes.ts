@@ -21,7 +21,7 @@ import { importKinds } from './import/problems.ts'
 import { type ImportDatabase, importRoutes } from './import/routes.ts'
 import { importShapes } from './import/schemas.ts'
 import { sendHousingPage } from './list/page.ts'
-import { aboutFields, HousingPage, ListQuery } from './list/schemas.ts'
+import { aboutFields, HousingPage, isSearch, ListQuery } from './list/schemas.ts'
 import { housingKinds, unknownHousingType } from './problems.ts'
 import { deleteHousing, updateHousing } from './queries.ts'
 import { AsOf, asStored, exampleHousing, Housing, HousingId, HousingInput, HousingPatch } from './schemas.ts'
@@ -63,6 +63,7 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; 
     operation('listHousing', 'The houses that match all filters', {
       ...answers.page,
       description: `${answers.page.description} ${aboutFields}`,
+      config: { isSlow: ({ query }) => isSearch(query as object) },
       querystring: ListQuery,
     }),
     async ({ query }, reply) => sendHousingPage(db, query, reply),

@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { kinds } from '../contract/problem-kinds.ts'
 import { asProblem, ProblemDocument, problemsSent } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
+import { admitRequests } from './admission.ts'
 import { cutOffUnread, measureConnections, queuePipelined } from './connections.ts'
 import { allowOrigins, grantFor } from './cors.ts'
 import { refuseOtherSites } from './cross-site.ts'
@@ -21,12 +22,21 @@ export interface AppOptions {
   hosts: string[] | '*'
   origins: string[] | '*'
   trustProxy: string[]
+  /** How many connections to the database the requests have; 1 by default. */
+  connections?: number
   /** While draining, every answer closes its connection. */
   readiness: { draining: boolean }
 }
 
 /** Creates the Fastify instance without routes. The hooks below wrap every request, in this order. */
-export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOptions): FastifyInstance {
+export function createApp({
+  log,
+  hosts,
+  origins,
+  trustProxy,
+  connections = 1,
+  readiness,
+}: AppOptions): FastifyInstance {
   const grant = grantFor(origins)
   const hostProblem = hostCheck(hosts)
   const isProxy = trustProxy.length > 0 ? proxiesIn(trustProxy) : undefined
@@ -79,8 +89,10 @@ export function createApp({ log, hosts, origins, trustProxy, readiness }: AppOpt
   refuseOtherSites(app, origins, log)
   // 3. CORS, so that a page can read every rejection; a preflight ends here;
   if (origins.length > 0) allowOrigins(app, grant)
-  // 4. the request line and the header Host.
+  // 4. the request line and the header Host;
   app.addHook('onRequest', (request, _reply, done) => done(requestLineProblem(request) ?? hostProblem(request)))
+  // 5. whether it can be answered soon.
+  admitRequests(app, { log, connections })
   // Only the versions of the API add body parsers. A body of DELETE or QUERY is never parsed.
   app.removeAllContentTypeParsers()
   for (const method of ['DELETE', 'QUERY']) app.addHttpMethod(method, { hasBody: false, overrideExisting: true })

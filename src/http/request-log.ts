@@ -67,7 +67,7 @@ export function logRequests(app: FastifyInstance, log: Log): void {
   })
 }
 
-/** Counts a request that is answered, and writes its line. */
+/** Counts a request that is answered, and writes its line. Those that are shed have lines of their own, one a second. */
 export function logRequest(log: Log, request: FastifyRequest, reply: FastifyReply, bytes: number): void {
   const { method } = request.raw
   const milliseconds = reply.elapsedTime
@@ -78,7 +78,7 @@ export function logRequest(log: Log, request: FastifyRequest, reply: FastifyRepl
       reply.raw.statusCode,
     )
     .observe(milliseconds / 1000)
-  log.line(requestLine(request, reply, bytes, milliseconds))
+  if (!request.isShed) log.line(requestLine(request, reply, bytes, milliseconds))
 }
 
 /** The URL of a route without the patterns of its parameters. */

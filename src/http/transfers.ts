@@ -6,6 +6,7 @@ import { Problem } from '../contract/problems.ts'
 import { reason } from '../database/errors.ts'
 import type { Log } from '../log.ts'
 import { gauge, shed } from '../metrics.ts'
+import { leave } from './admission.ts'
 import { unhurried } from './connections.ts'
 
 /** How long an upload may stand still, in milliseconds. */
@@ -27,7 +28,7 @@ export interface Transfer {
 }
 
 /**
- * Limits the transfers of one kind, which may go on for as long as they move. The function begins one for a caller: beyond
+ * Limits the transfers of one kind, which may go on for as long as they move. The function begins one for a request: beyond
  * `max` at a time it throws a 503, and beyond one for each caller, if that is asked for, a 429. The contract of the routes
  * of `app` says so.
  */
@@ -57,13 +58,15 @@ export function transfers(
     if (isOneEach) add(429, `Or it has another ${what} in progress.`)
     if (route.method === 'HEAD') route.onSend = [...[route.onSend ?? []].flat(), withoutLength]
   })
-  return (caller: Caller | null): Transfer => {
+  return (request: FastifyRequest): Transfer => {
+    const { caller } = request
     if (running.size >= max) {
       shed.of('transfers').add()
       throw problem('unavailable', `The service does at most ${max} ${what}s at a time.`)
     }
     if (isOneEach && caller && [...running.values()].some((other) => other?.name === caller.name))
       throw problem('too-many-requests', `Each caller may have one ${what} at a time.`)
+    leave(request)
     const transfer = new AbortController()
     running.set(transfer, caller)
     if (isStopping) cutOff(transfer) // its request had arrived before

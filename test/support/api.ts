@@ -92,6 +92,7 @@ export const noDatabase = {
   findTrouble: async () => ({ database: 'there is none' }),
   listen: () => new Notices(),
   hasOneConnection: false,
+  connections: 10,
   // biome-ignore lint/correctness/useYield: it fails before
   async *copyOut(): AsyncGenerator<Buffer> {
     throw new Error('there is no database')

@@ -22,7 +22,11 @@ export const batchRoutes: Routes = async (app, { db }) => {
       bodyLimit: 1024 * 1024,
       ...operation('batchHousing', 'Create, change and delete houses, all or none', {
         scope: 'housing:write',
-        config: { maxItems: maxOperations, cost: ({ operations }: Static<typeof Batch>) => operations.length / 100 },
+        config: {
+          maxItems: maxOperations,
+          cost: ({ operations }: Static<typeof Batch>) => operations.length / 100,
+          isSlow: () => true,
+        },
         description:
           'The operations are done in their order, in one transaction: if one fails, none is done. Can be repeated safely with an `Idempotency-Key`.',
         links: {

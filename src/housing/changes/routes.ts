@@ -60,7 +60,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
       if (preferred(request, reply, types) === 'events') return follow(request, reply, filters)
       const query = { after, limit, filters }
       if (wait === 0 || request.method === 'HEAD') return pageOf(await feed.page(query), after)
-      const { signal, end } = begin(request.caller)
+      const { signal, end } = begin(request)
       return pageOf(await feed.next(query, wait * 1000, untilGone(reply.raw, signal)).finally(end), after)
     },
   )
@@ -77,7 +77,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     if (page) requireKnown(page, query.after)
     reply.type(types.events).header('x-accel-buffering', 'no')
     if (request.method === 'HEAD') return reply.send() as never
-    const { signal, end } = begin(request.caller)
+    const { signal, end } = begin(request)
     void sendEvents(openAnswer(reply), feed, query, signal).finally(end)
     return reply as never
   }

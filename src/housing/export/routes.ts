@@ -58,7 +58,7 @@ export const exportRoutes: Routes<{ database: ExportDatabase; feed: Feed }> = as
       const { format = preferred(request, reply, types), sort = 'id', ...query } = request.query
       const condition = await conditionOf(database.db, filtersOf(query))
       const position = await feed.position() // before the transfer begins: if it fails, nothing has to be ended
-      const transfer = begin(request.caller)
+      const transfer = begin(request)
       const today = new Date().toISOString().slice(0, 10)
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : types[format]).headers({
         'content-disposition': `attachment; filename="housing-${today}.${format}"`,

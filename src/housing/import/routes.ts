@@ -103,7 +103,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const [skips, isDry] = [on_error === 'skip', dry_run === 'true']
       const format = formatOf(request, reply, typeOf(request) !== 'csv')
       const caller = request.caller?.name ?? ''
-      const { signal, end } = begin(request.caller)
+      const { signal, end } = begin(request)
       let plan: Plan | undefined
       try {
         const id = await stage(db, sourceOf(request, signal), caller)
@@ -136,7 +136,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const { params, query } = request
       const caller = request.caller?.name ?? ''
       const format = formatOf(request, reply, await isOfJson(db, params.id, caller))
-      const { signal, end } = begin(request.caller)
+      const { signal, end } = begin(request)
       const plan = {
         ...params,
         caller,

@@ -110,3 +110,6 @@ export const HousingPage = Type.Object(
 /** What the contract says of `fields`, which its list of parameters leaves out. */
 export const aboutFields =
   'One more parameter, `fields`, names the members to return, separated by commas, such as `fields=id,postal_code`. It is not listed here, because its items are not whole houses, which generated clients expect.'
+
+/** Whether Postgres may take long to answer: all but a plain question for a postal code. */
+export const isSearch = (query: object): boolean => !('postal_code' in query) || 'q' in query || 'count' in query

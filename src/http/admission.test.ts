@@ -1,0 +1,146 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { FastifyRequest } from 'fastify'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { noDatabase, optionsFor } from '../../test/support/api.ts'
+import { leave } from './admission.ts'
+import { createApp } from './app.ts'
+import { acceptStrictJson } from './body.ts'
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }))
+afterEach(() => void vi.useRealTimers())
+
+/** A service whose requests are in progress until the test answers them. */
+async function service() {
+  const app = createApp({ ...optionsFor(noDatabase), connections: 6 })
+  const inProgress: { url: string; request: FastifyRequest; answer: () => void }[] = []
+  const handler = (request: FastifyRequest) =>
+    new Promise<object>((resolve) => inProgress.push({ url: request.url, request, answer: () => resolve({}) }))
+  const config = { scope: 'housing:read' } as const
+  const isSlow = ({ query }: FastifyRequest) => 'q' in (query as object)
+  acceptStrictJson(app)
+  app.get('/houses', { config: { ...config, isSlow } }, handler)
+  app.get('/other', { config }, handler)
+  app.get('/probe', handler)
+  app.post('/houses', { config }, handler)
+  app.post('/houses/batch', { config: { ...config, isSlow: () => true } }, handler)
+  app.patch('/houses/:id', { config }, handler)
+  app.delete('/houses/:id', { config }, handler)
+  await app.ready()
+  onTestFinished(() => app.close())
+  const send = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, payload?: string, headers = {}) =>
+    app.inject({
+      method,
+      url,
+      headers: { ...(payload !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(payload !== undefined && { payload }),
+    })
+  /** Sends so many, and resolves once each of them is in progress, waits, or is answered. */
+  const sendMany = async (count: number, ...request: Parameters<typeof send>) => {
+    const answers = Array.from({ length: count }, () => send(...request))
+    const done: Awaited<(typeof answers)[0]>[] = []
+    for (const answer of answers) void answer.then((each) => done.push(each))
+    await settled()
+    return { answers, done }
+  }
+  /** Answers the oldest one. */
+  const answerNext = async () => {
+    inProgress.shift()?.answer()
+    await settled()
+  }
+  return { send, sendMany, inProgress, answerNext, urls: () => inProgress.map(({ url }) => url) }
+}
+
+/** Lets everything happen that does not wait for a timer or the test. */
+async function settled() {
+  for (let turns = 0; turns < 50; turns++) await turn()
+}
+
+const houses = '/houses'
+const isRejected = { statusCode: 503, headers: { 'retry-after': '1' } }
+
+test.each([
+  ['an answer every millisecond', 1, 101],
+  ['an answer every hundred milliseconds', 100, 10],
+  ['answers that take no time', 0, 1000],
+])('with %s as many requests are admitted as can be answered soon', async (_pace, milliseconds, admitted) => {
+  const { send, sendMany, inProgress } = await service()
+  for (let n = 0; n < 1500; n++) {
+    const answer = send('GET', houses)
+    while (inProgress.length === 0) await turn()
+    vi.advanceTimersByTime(milliseconds)
+    inProgress.pop()?.answer()
+    await answer
+  }
+  const { answers, done } = await sendMany(admitted + 10, 'GET', houses)
+  expect(inProgress).toHaveLength(admitted)
+  expect(done).toHaveLength(10)
+  for (const answer of done) expect(answer).toMatchObject(isRejected)
+  expect((await sendMany(1, 'GET', '/other')).done).toEqual([])
+  for (const { answer } of inProgress) answer()
+  await Promise.all(answers)
+  expect((await sendMany(1, 'GET', houses)).done).toEqual([])
+})
+
+test('a request that is rejected is neither parsed nor validated, and probes are exempt', async () => {
+  const { send, sendMany } = await service()
+  expect((await send('POST', houses, '{')).statusCode).toBe(400)
+  await sendMany(1000, 'POST', houses, '{}')
+  const rejected = await send('POST', houses, '{')
+  expect(rejected).toMatchObject(isRejected)
+  expect(rejected.json()).toMatchObject({ code: 'unavailable', request_id: expect.any(String) })
+  expect((await sendMany(1, 'GET', '/probe')).done).toEqual([])
+})
+
+test('what takes minutes leaves its place to others, once', async () => {
+  const { sendMany, inProgress, answerNext } = await service()
+  const { answers } = await sendMany(1000, 'GET', '/other')
+  for (const { request } of inProgress) leave(request)
+  while (inProgress.length > 0) await answerNext()
+  await Promise.all(answers)
+  const { done } = await sendMany(1001, 'GET', '/other')
+  expect(done).toHaveLength(1)
+})
+
+test('changes of one resource take turns, for a second at most, and others go on', async () => {
+  const { sendMany, urls, answerNext } = await service()
+  const first = await sendMany(3, 'PATCH', '/houses/1', '{}')
+  const second = await sendMany(2, 'DELETE', '/houses/1?x')
+  expect(urls()).toEqual(['/houses/1'])
+  await sendMany(1, 'PATCH', '/houses/2', '{}')
+  expect(urls()).toEqual(['/houses/1', '/houses/2'])
+  await answerNext()
+  expect(urls()).toEqual(['/houses/2', '/houses/1'])
+  vi.advanceTimersByTime(1000)
+  await settled()
+  expect(first.done).toMatchObject([{ statusCode: 200 }, isRejected])
+  expect(second.done).toMatchObject([isRejected, isRejected])
+  await answerNext()
+  await answerNext()
+  expect(first.done).toHaveLength(3)
+  await sendMany(1, 'DELETE', '/houses/1')
+  expect(urls()).toEqual(['/houses/1'])
+})
+
+test('of those that wait for a turn, there are only so many', async () => {
+  const { sendMany, urls } = await service()
+  const { done } = await sendMany(103, 'PATCH', '/houses/1', '{}')
+  expect(urls()).toHaveLength(1)
+  expect(done).toMatchObject([isRejected, isRejected])
+})
+
+test.each([
+  ['changes, of whatever resources', 'PATCH', '/houses/$n', '/houses/batch', {}],
+  ['slow reads', 'GET', '/houses?q=$n', '/houses?q', {}],
+  ['writes with an Idempotency-Key', 'POST', '/houses?$n', '/houses', { 'idempotency-key': 'a' }],
+] as const)('%s hold at most half of the connections', async (_what, method, each, last, headers) => {
+  const { sendMany, urls, answerNext } = await service()
+  const body = method === 'GET' ? undefined : '{}'
+  for (const n of [1, 2, 3]) await sendMany(1, method, each.replace('$n', `${n}`), body, headers)
+  await sendMany(1, method === 'GET' ? 'GET' : 'POST', last, body, headers)
+  expect(urls()).toHaveLength(3)
+  await sendMany(20, 'GET', '/houses')
+  await sendMany(20, 'POST', '/houses', '{}')
+  expect(urls()).toHaveLength(43)
+  await answerNext()
+  expect(urls().at(-1)).toBe(last)
+})

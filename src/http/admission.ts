@@ -1,0 +1,236 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Problem } from '../contract/problems.ts'
+import type { Log } from '../log.ts'
+import { shed } from '../metrics.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether a request may keep a connection to the database busy for long. A change of a resource always may. */
+    isSlow?: (request: FastifyRequest) => boolean
+    admission?: Admission
+  }
+  interface FastifyRequest {
+    /** Where the request is admitted. */
+    place: Pick<Place, 'leave'> | null
+    /** Whether it was rejected because of the load. */
+    isShed: boolean
+  }
+}
+
+/**
+ * How long a request may have to wait behind others of its route, in milliseconds: some times what a search takes, so that
+ * neither a burst is rejected nor an answer much later than on a busy day (`bench/overload.ts`).
+ */
+const longestWait = 100
+
+/** How many requests of a route are admitted however slow they are, so that no connection to the database idles. */
+const fewest = 10
+
+/** How many are admitted however fast they are: the pool lets as many wait. */
+const most = 1000
+
+/** Over how many answers their pace is averaged; where answers come in batches, over several of them. */
+const [span, spanOfBatches] = [16, 128]
+
+/** How long a request waits for its turn, in milliseconds: as long as for a connection. */
+const longestTurn = 1000
+
+/** How many wait for a turn at most. */
+const mostWaiting = 100
+
+const tooMany = new Problem(
+  'unavailable',
+  'The service has more requests than it can answer soon; nothing was changed. Try again.',
+  { headers: { 'retry-after': '1' } },
+)
+
+interface Place {
+  /** Whether there is room, perhaps after some time. */
+  enter(): boolean | Promise<boolean>
+  leave(): void
+}
+
+interface Admission {
+  /** For the requests of a route that are not slow. */
+  usual: Load
+  slow: Load
+  isSlow: (request: FastifyRequest) => boolean
+  /** What a slow request enters, in this order. */
+  slowPlaces: (request: FastifyRequest) => Place[]
+}
+
+const never = () => false
+const always = () => true
+/** The work of a request with a key is a transaction of several statements. */
+const isKeyed = ({ headers }: FastifyRequest) => headers['idempotency-key'] !== undefined
+
+/**
+ * Admits only as many requests as can be answered soon. Others get a 503, before their bodies are read. Each route has its
+ * own limit, so that a slow one leaves the others alone. Routes that ask for no scope have none, as they do not use the
+ * database.
+ *
+ * Changes of one resource take turns, as they would in the database, where each waits with a connection of its own. All
+ * changes together hold at most half of the connections, and so do the slow requests of any other route.
+ */
+export function admitRequests(app: FastifyInstance, { log, connections }: { log: Log; connections: number }): void {
+  const half = connections > 1 ? connections >> 1 : Number.POSITIVE_INFINITY
+  const changes = new Turns(half)
+  const resources = new Map<string, Turns>()
+  const sheds = shed.of('requests')
+  app.decorateRequest('place', null)
+  app.decorateRequest('isShed', false)
+
+  app.addHook('onRoute', (route) => {
+    const { scope, admission, isSlow = never } = route.config ?? {}
+    if (scope === undefined || admission) return // HEAD shares that of its GET
+    const isRead = route.method === 'GET' || route.method === 'HEAD'
+    const [path, parameter] = route.url.split('/:', 2)
+    const isOfOne = !isRead && parameter !== undefined
+    const resourceOf = ({ params }: FastifyRequest) => `${path}/${Object.values(params as object)[0]}`
+    const slow = new Load(span)
+    const ownTurns = new Turns(half)
+    const others = [slow, isOfOne || (!isRead && route.config?.isSlow) ? changes : ownTurns]
+    route.config = {
+      ...route.config,
+      admission: {
+        usual: new Load(spanOfBatches),
+        slow,
+        isSlow: isOfOne ? always : isRead ? isSlow : (request) => isKeyed(request) || isSlow(request),
+        slowPlaces: (request) => (isOfOne ? [turnsOf(resources, resourceOf(request)), ...others] : others),
+      },
+    }
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { admission } = request.routeOptions.config
+    if (!admission) return done()
+    const { usual, slow, isSlow } = admission
+    done((isSlow(request) ? slow : usual).isFull ? reject(request) : undefined)
+  })
+  // A place is taken once the body is there: it may arrive slowly, and what is wrong with it is not for the database.
+  app.addHook('preHandler', (request, _reply, done) => {
+    const { admission } = request.routeOptions.config
+    if (!admission) return done()
+    const { usual, isSlow, slowPlaces } = admission
+    if (!isSlow(request)) {
+      if (!usual.enter()) return done(reject(request))
+      request.place = usual
+      return done()
+    }
+    enterAll(request, slowPlaces(request)).then((isIn) => done(isIn ? undefined : reject(request)), done)
+  })
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    leave(request)
+    done()
+  })
+
+  function reject(request: FastifyRequest): Problem {
+    request.isShed = true
+    sheds.add()
+    const { id, ip, method, route } = request
+    log.throttled('warn', 'shed', { request_id: id, client: ip }, `Rejected because of the load: ${method} ${route}`)
+    return tooMany
+  }
+}
+
+/** Ends the admission of a request: when it is answered, or when it begins what may take minutes and has its own limits. */
+export function leave(request: FastifyRequest): void {
+  request.place?.leave()
+  request.place = null
+}
+
+async function enterAll(request: FastifyRequest, places: Place[]): Promise<boolean> {
+  const entered: Place[] = []
+  request.place = {
+    leave() {
+      for (const place of entered) place.leave()
+    },
+  }
+  for (const place of places) {
+    if (!(await place.enter())) return false
+    entered.push(place)
+  }
+  return true
+}
+
+/** The requests in progress of a route. By Little's law, the last of them waits for as many answers as there are. */
+class Load implements Place {
+  #inProgress = 0
+  /** From one answer to the next while requests are in progress, in milliseconds. */
+  #pace = 0
+  #last = 0
+  readonly #span: number
+
+  constructor(span: number) {
+    this.#span = span
+  }
+
+  get isFull(): boolean {
+    return this.#inProgress >= fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
+  }
+
+  enter(): boolean {
+    if (this.isFull) return false
+    if (this.#inProgress === 0) this.#last = performance.now()
+    this.#inProgress += 1
+    return true
+  }
+
+  leave(): void {
+    const now = performance.now()
+    this.#pace += (Math.min(now - this.#last, longestWait) - this.#pace) / this.#span // so a stall is soon forgotten
+    this.#last = now
+    this.#inProgress -= 1
+  }
+}
+
+/** Lets only so many go on at a time. */
+class Turns implements Place {
+  #free: number
+  readonly #atATime: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(atATime: number) {
+    this.#free = atATime
+    this.#atATime = atATime
+  }
+
+  get isIdle(): boolean {
+    return this.#free === this.#atATime
+  }
+
+  enter(): boolean | Promise<boolean> {
+    if (this.#free === 0) return this.#waiting.size < mostWaiting && new Promise((resolve) => this.#wait(resolve))
+    this.#free -= 1
+    return true
+  }
+
+  leave(): void {
+    const [next] = this.#waiting
+    if (next) next()
+    else this.#free += 1
+  }
+
+  #wait(resolve: (isTurn: boolean) => void): void {
+    const end = (isTurn: boolean) => {
+      clearTimeout(late)
+      this.#waiting.delete(begin)
+      resolve(isTurn)
+    }
+    const begin = () => end(true)
+    const late = setTimeout(end, longestTurn, false)
+    this.#waiting.add(begin)
+  }
+}
+
+/** The turns of those that change one resource; they are forgotten with the last of them. */
+function turnsOf(resources: Map<string, Turns>, resource: string): Place {
+  const turns = resources.get(resource) ?? new Turns(1)
+  resources.set(resource, turns)
+  return {
+    enter: () => turns.enter(),
+    leave() {
+      turns.leave()
+      if (turns.isIdle) resources.delete(resource)
+    },
+  }
+}
