@@ -137,7 +137,7 @@ export const kinds = kindsOf({
   unavailable: [
     503,
     'The service is not available at the moment',
-    'The service has more requests than it can answer soon; the database cannot be reached, is busy, or is not ready; the issuer of a token cannot be asked for its keys; or as many imports or exports are in progress as the service does at a time. Nothing was changed. Try again after the seconds that `Retry-After` names.',
+    'The service has more requests, imports or exports than it does at a time; the database cannot be reached, is busy, or is not ready; or the issuer of a token cannot be asked for its keys. Nothing was changed. Try again after the seconds that `Retry-After` names.',
   ],
   'outcome-unknown': [
     503,

@@ -10,8 +10,8 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', '
 afterEach(() => void vi.useRealTimers())
 
 /** A service whose requests are in progress until the test answers them. */
-async function service() {
-  const app = createApp({ ...optionsFor(noDatabase), connections: 6 })
+async function service({ connections = 6 } = {}) {
+  const app = createApp({ ...optionsFor(noDatabase), connections })
   const inProgress: { url: string; request: FastifyRequest; answer: () => void }[] = []
   const handler = (request: FastifyRequest) =>
     new Promise<object>((resolve) => inProgress.push({ url: request.url, request, answer: () => resolve({}) }))
@@ -20,6 +20,7 @@ async function service() {
   acceptStrictJson(app)
   app.get('/houses', { config: { ...config, isSlow } }, handler)
   app.get('/other', { config }, handler)
+  app.get('/slow', { config: { ...config, isSlow: () => true } }, handler)
   app.get('/probe', handler)
   app.post('/houses', { config }, handler)
   app.post('/houses/batch', { config: { ...config, isSlow: () => true } }, handler)
@@ -27,7 +28,7 @@ async function service() {
   app.delete('/houses/:id', { config }, handler)
   await app.ready()
   onTestFinished(() => app.close())
-  const send = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, payload?: string, headers = {}) =>
+  const send = (method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE', url: string, payload?: string, headers = {}) =>
     app.inject({
       method,
       url,
@@ -59,26 +60,27 @@ const houses = '/houses'
 const isRejected = { statusCode: 503, headers: { 'retry-after': '1' } }
 
 test.each([
-  ['an answer every millisecond', 1, 101],
-  ['an answer every hundred milliseconds', 100, 10],
-  ['answers that take no time', 0, 1000],
-])('with %s as many requests are admitted as can be answered soon', async (_pace, milliseconds, admitted) => {
-  const { send, sendMany, inProgress } = await service()
+  ['an answer every millisecond', houses, 1, 101],
+  ['an answer every hundred milliseconds', houses, 100, 64],
+  ['an answer that takes no time', houses, 0, 1000],
+  ['a slow read every hundred milliseconds', '/slow', 100, 10],
+])('with %s as many requests are admitted as can be answered soon', async (_pace, url, milliseconds, admitted) => {
+  const { send, sendMany, inProgress } = await service({ connections: 1000 })
   for (let n = 0; n < 1500; n++) {
-    const answer = send('GET', houses)
+    const answer = send('GET', url)
     while (inProgress.length === 0) await turn()
     vi.advanceTimersByTime(milliseconds)
     inProgress.pop()?.answer()
     await answer
   }
-  const { answers, done } = await sendMany(admitted + 10, 'GET', houses)
+  const { answers, done } = await sendMany(admitted + 10, 'GET', url)
   expect(inProgress).toHaveLength(admitted)
   expect(done).toHaveLength(10)
   for (const answer of done) expect(answer).toMatchObject(isRejected)
   expect((await sendMany(1, 'GET', '/other')).done).toEqual([])
   for (const { answer } of inProgress) answer()
   await Promise.all(answers)
-  expect((await sendMany(1, 'GET', houses)).done).toEqual([])
+  expect((await sendMany(1, 'GET', url)).done).toEqual([])
 })
 
 test('a request that is rejected is neither parsed nor validated, and probes are exempt', async () => {
@@ -130,13 +132,13 @@ test('of those that wait for a turn, there are only so many', async () => {
 
 test.each([
   ['changes, of whatever resources', 'PATCH', '/houses/$n', '/houses/batch', {}],
-  ['slow reads', 'GET', '/houses?q=$n', '/houses?q', {}],
+  ['slow reads, HEAD or GET', 'GET', '/houses?q=$n', '/houses?q', {}],
   ['writes with an Idempotency-Key', 'POST', '/houses?$n', '/houses', { 'idempotency-key': 'a' }],
 ] as const)('%s hold at most half of the connections', async (_what, method, each, last, headers) => {
   const { sendMany, urls, answerNext } = await service()
   const body = method === 'GET' ? undefined : '{}'
   for (const n of [1, 2, 3]) await sendMany(1, method, each.replace('$n', `${n}`), body, headers)
-  await sendMany(1, method === 'GET' ? 'GET' : 'POST', last, body, headers)
+  await sendMany(1, method === 'GET' ? 'HEAD' : 'POST', last, body, headers)
   expect(urls()).toHaveLength(3)
   await sendMany(20, 'GET', '/houses')
   await sendMany(20, 'POST', '/houses', '{}')

@@ -18,13 +18,13 @@ declare module 'fastify' {
 }
 
 /**
- * How long a request may have to wait behind others of its route, in milliseconds: some times what a search takes, so that
- * neither a burst is rejected nor an answer much later than on a busy day (`bench/overload.ts`).
+ * How long a request may have to wait behind others of its route, in milliseconds: several times what a search takes, so
+ * that no answer comes much later than on a busy day (`bench/overload.ts`).
  */
 const longestWait = 100
 
-/** How many requests of a route are admitted however slow they are, so that no connection to the database idles. */
-const fewest = 10
+/** How many requests of a route are admitted however slow they are: a burst of quick ones, and of slow reads a few. */
+const [fewest, fewestSlowReads] = [64, 10]
 
 /** How many are admitted however fast they are: the pool lets as many wait. */
 const most = 1000
@@ -65,8 +65,8 @@ const always = () => true
 const isKeyed = ({ headers }: FastifyRequest) => headers['idempotency-key'] !== undefined
 
 /**
- * Admits only as many requests as can be answered soon. Others get a 503, before their bodies are read. Each route has its
- * own limit, so that a slow one leaves the others alone. Routes that ask for no scope have none, as they do not use the
+ * Admits only as many requests as can be answered soon. Others get a 503, before their bodies are read. Reads and changes of
+ * each path have limits of their own, so that slow ones leave the others alone. Routes that ask for no scope have none, as they do not use the
  * database.
  *
  * Changes of one resource take turns, as they would in the database, where each waits with a connection of its own. All
@@ -76,29 +76,19 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
   const half = connections > 1 ? connections >> 1 : Number.POSITIVE_INFINITY
   const changes = new Turns(half)
   const resources = new Map<string, Turns>()
+  const admissions = new Map<string, Admission>() // GET and HEAD of a path share one, and so do its changes
   const sheds = shed.of('requests')
   app.decorateRequest('place', null)
   app.decorateRequest('isShed', false)
 
   app.addHook('onRoute', (route) => {
-    const { scope, admission, isSlow = never } = route.config ?? {}
-    if (scope === undefined || admission) return // HEAD shares that of its GET
+    const { scope, isSlow = never } = route.config ?? {}
+    if (scope === undefined) return
     const isRead = route.method === 'GET' || route.method === 'HEAD'
-    const [path, parameter] = route.url.split('/:', 2)
-    const isOfOne = !isRead && parameter !== undefined
-    const resourceOf = ({ params }: FastifyRequest) => `${path}/${Object.values(params as object)[0]}`
-    const slow = new Load(span)
-    const ownTurns = new Turns(half)
-    const others = [slow, isOfOne || (!isRead && route.config?.isSlow) ? changes : ownTurns]
-    route.config = {
-      ...route.config,
-      admission: {
-        usual: new Load(spanOfBatches),
-        slow,
-        isSlow: isOfOne ? always : isRead ? isSlow : (request) => isKeyed(request) || isSlow(request),
-        slowPlaces: (request) => (isOfOne ? [turnsOf(resources, resourceOf(request)), ...others] : others),
-      },
-    }
+    const key = `${isRead} ${route.url}`
+    const admission = admissions.get(key) ?? admissionTo(route.url, isRead, isSlow)
+    admissions.set(key, admission)
+    route.config = { ...route.config, admission }
   })
   app.addHook('onRequest', (request, _reply, done) => {
     const { admission } = request.routeOptions.config
@@ -123,11 +113,28 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
     done()
   })
 
+  function admissionTo(url: string, isRead: boolean, isSlow: Admission['isSlow']): Admission {
+    const [path, parameter] = url.split('/:', 2)
+    const changesOne = !isRead && parameter !== undefined
+    const changesMany = !isRead && isSlow !== never
+    const slow = new Load(isRead ? fewestSlowReads : fewest, span)
+    const places = [slow, changesOne || changesMany ? changes : new Turns(half)]
+    return {
+      usual: new Load(fewest, spanOfBatches),
+      slow,
+      isSlow: changesOne ? always : isRead ? isSlow : (request) => isKeyed(request) || isSlow(request),
+      slowPlaces: changesOne
+        ? ({ params }) => [turnsOf(resources, `${path}/${Object.values(params as object)[0]}`), ...places]
+        : () => places,
+    }
+  }
+
   function reject(request: FastifyRequest): Problem {
     request.isShed = true
     sheds.add()
-    const { id, ip, method, route } = request
-    log.throttled('warn', 'shed', { request_id: id, client: ip }, `Rejected because of the load: ${method} ${route}`)
+    const { id, ip, method, routeOptions } = request
+    const what = `${method} ${routeOptions.url}`
+    log.throttled('warn', 'shed', { request_id: id, client: ip }, `Rejected because of the load: ${what}`)
     return tooMany
   }
 }
@@ -158,14 +165,16 @@ class Load implements Place {
   /** From one answer to the next while requests are in progress, in milliseconds. */
   #pace = 0
   #last = 0
+  readonly #fewest: number
   readonly #span: number
 
-  constructor(span: number) {
+  constructor(fewest: number, span: number) {
+    this.#fewest = fewest
     this.#span = span
   }
 
   get isFull(): boolean {
-    return this.#inProgress >= fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
+    return this.#inProgress >= this.#fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
   }
 
   enter(): boolean {
