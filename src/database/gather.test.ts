@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { noDatabase } from '../../test/support/api.ts'
 import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
@@ -76,21 +76,4 @@ test('if one batch fails, waiting questions are still asked', async () => {
   await turn()
   for (const { answer } of sent) answer()
   expect(await Promise.all(answers)).toEqual([error, error, error, 4, 5, 6, 7])
-})
-
-test('questions that have waited for a second are given up instead of sent', async () => {
-  vi.useFakeTimers({ toFake: ['performance'] })
-  onTestFinished(() => void vi.useRealTimers())
-  const { ask, sent, batches } = question()
-  const answers = [1, 2, 3, 4, 5, 6, 7].map((key) => ask(key).catch((reason) => reason))
-  await turn()
-  vi.advanceTimersByTime(1001)
-  answers.push(ask(8))
-  sent[0]?.answer()
-  expect(await answers[6]).toEqual(expect.any(Overloaded))
-  await turn()
-  expect(batches()[2]).toEqual([8])
-  for (const { answer } of sent) answer()
-  expect(await Promise.all(answers.slice(0, 6))).toEqual([1, 2, 3, 4, 5, 6])
-  expect(await answers[7]).toBe(8)
 })

@@ -5,8 +5,8 @@ import type { Database } from './tables.ts'
 
 /** How many batches of one query may run at once. Meanwhile the next batch fills. */
 const lanes = 2
-/** How long one may wait for its batch, in milliseconds: as long as for a connection. */
-const maxWait = 1000
+/** How many may wait: about as many as are answered in a second. */
+const maxWaiting = 10_000
 
 const batchSize = histogram(
   'sample_api_gathered_batch_size',
@@ -81,8 +81,6 @@ export function gatheredWrite<Item, Row extends object>({ alone, together, maxBa
 
 interface Waiting<Key, Value> {
   key: Key
-  /** A time of `performance.now()`. */
-  begun: number
   /** Runs the statement of a batch as a part of the request of its first key. */
   within: ReturnType<typeof currentWork>
   resolve: (value: Value) => void
@@ -94,8 +92,6 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
   let underWay = 0
 
   const send = () => {
-    const latest = performance.now() - maxWait
-    while (waiting[0] && waiting[0].begun < latest) waiting.shift()?.reject(new Overloaded())
     while (underWay < lanes && waiting.length > 0) void answer(waiting.splice(0, maxBatch))
   }
   const answer = async (batch: Waiting<Key, Value>[]) => {
@@ -117,7 +113,8 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
   }
   return (key: Key) =>
     new Promise<Value>((resolve, reject) => {
+      if (waiting.length >= maxWaiting) return reject(new Overloaded())
       if (waiting.length === 0) setImmediate(send)
-      waiting.push({ key, begun: performance.now(), within: currentWork(), resolve, reject })
+      waiting.push({ key, within: currentWork(), resolve, reject })
     })
 }
