@@ -39,7 +39,12 @@ const ofServers = {
     await sleep(dice.between(0, 1000))
     await server.start()
   },
-  cut: async ({ network }) => network.cut(),
+  cut: async ({ network }, dice) => {
+    network.delay(dice.between(0, 100))
+    await sleep(200) // now questions and answers are on their way
+    network.cut()
+    network.delay(0)
+  },
   hang: async ({ network }, dice) => {
     network.hang(true)
     await sleep(dice.between(100, 7000)) // longer, sometimes, than a request may take
