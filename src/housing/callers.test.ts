@@ -74,7 +74,7 @@ test('a request that changes nothing is not in the history', async () => {
 })
 
 test('callers who write at the same time are never taken for each other', async () => {
-  const posts = Array.from({ length: 60 }, (_, i) => {
+  const posts = Array.from({ length: 150 }, (_, i) => {
     // Some houses are of an unknown type, so that Postgres rejects them within a batch.
     const wrong = i % 17 === 0
     const body = { ...house, address: `${i % 3}`, housing_type: wrong ? 'TNH' : 'SFD' }
@@ -85,7 +85,7 @@ test('callers who write at the same time are never taken for each other', async 
   for (const [status, expected] of await Promise.all(posts)) expect(status).toBe(expected)
   const { rows } = await sql<{ address: number; by: string | null }>`
     select address::int, by from housing.changes`.execute(db)
-  expect(rows).toHaveLength(60 - 4)
+  expect(rows).toHaveLength(150 - 9)
   for (const { address, by } of rows) expect(by).toBe(callers[address])
 })
 

@@ -24,7 +24,7 @@ declare module 'fastify' {
 const longestWait = 100
 
 /** How many requests of a route are admitted however slow they are: a burst of quick ones, and of slow reads a few. */
-const [fewest, fewestSlowReads] = [64, 10]
+const [fewest, fewestSlowReads] = [300, 32]
 
 /** How many are admitted however fast they are: the pool lets as many wait. */
 const most = 1000
@@ -66,8 +66,8 @@ const isKeyed = ({ headers }: FastifyRequest) => headers['idempotency-key'] !== 
 
 /**
  * Admits only as many requests as can be answered soon. Others get a 503, before their bodies are read. Reads and changes of
- * each path have limits of their own, so that slow ones leave the others alone. Routes that ask for no scope have none, as they do not use the
- * database.
+ * each path have limits of their own, so that slow ones leave the others alone. Routes that ask for no scope have none, as
+ * they do not use the database.
  *
  * Changes of one resource take turns, as they would in the database, where each waits with a connection of its own. All
  * changes together hold at most half of the connections, and so do the slow requests of any other route.

@@ -14,7 +14,7 @@ afterAll(() => app.close())
 
 test('the history names each of the callers who add houses at the same time', async () => {
   const callers = ['key:7f3a9c01', 'sub:somebody', null]
-  const posts = Array.from({ length: 60 }, async (_, i) => {
+  const posts = Array.from({ length: 150 }, async (_, i) => {
     const caller = callers[i % 3]
     // Some houses are of an unknown type, so that Postgres rejects them within a batch.
     const housing_type_id = i % 17 === 0 ? 90 : 1
@@ -25,6 +25,6 @@ test('the history names each of the callers who add houses at the same time', as
   await Promise.all(posts)
   const { rows } = await sql<{ address: number; by: string | null }>`
     select address::int, by from housing.changes`.execute(db)
-  expect(rows).toHaveLength(60 - 4)
+  expect(rows).toHaveLength(150 - 9)
   for (const { address, by } of rows) expect(by).toBe(callers[address])
 })

@@ -111,5 +111,5 @@ export const HousingPage = Type.Object(
 export const aboutFields =
   'One more parameter, `fields`, names the members to return, separated by commas, such as `fields=id,postal_code`. It is not listed here, because its items are not whole houses, which generated clients expect.'
 
-/** Whether Postgres may take long to answer: all but a plain question for a postal code. */
-export const isSearch = (query: object): boolean => !('postal_code' in query) || 'q' in query || 'count' in query
+/** Whether Postgres may look at many houses to answer. */
+export const isSearch = (query: object): boolean => 'q' in query || 'count' in query
