@@ -17,20 +17,23 @@ declare module 'fastify' {
   }
 }
 
-/**
- * How long a request may have to wait behind others of its route, in milliseconds: several times what a search takes, so
- * that no answer comes much later than on a busy day (`bench/overload.ts`).
- */
-const longestWait = 100
+interface Limits {
+  /** How long a request may have to wait behind others of its path, in milliseconds. */
+  longestWait: number
+  /** How many are admitted however slow they are. */
+  fewest: number
+  /** Over how many answers their pace is averaged. */
+  span: number
+}
 
-/** How many requests of a route are admitted however slow they are: a burst of quick ones, and of slow reads a few. */
-const [fewest, fewestSlowReads] = [300, 32]
+/** They come in bursts, and their answers in batches. */
+const quick: Limits = { longestWait: 250, fewest: 300, span: 128 }
+
+/** Each takes much of the database: several times what one takes (`bench/overload.ts`). */
+const slowReads: Limits = { longestWait: 100, fewest: 32, span: 16 }
 
 /** How many are admitted however fast they are: the pool lets as many wait. */
 const most = 1000
-
-/** Over how many answers their pace is averaged; where answers come in batches, over several of them. */
-const [span, spanOfBatches] = [16, 128]
 
 /** How long a request waits for its turn, in milliseconds: as long as for a connection. */
 const longestTurn = 1000
@@ -117,10 +120,10 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
     const [path, parameter] = url.split('/:', 2)
     const changesOne = !isRead && parameter !== undefined
     const changesMany = !isRead && isSlow !== never
-    const slow = new Load(isRead ? fewestSlowReads : fewest, span)
+    const slow = new Load(isRead ? slowReads : quick)
     const places = [slow, changesOne || changesMany ? changes : new Turns(half)]
     return {
-      usual: new Load(fewest, spanOfBatches),
+      usual: new Load(quick),
       slow,
       isSlow: changesOne ? always : isRead ? isSlow : (request) => isKeyed(request) || isSlow(request),
       slowPlaces: changesOne
@@ -165,16 +168,15 @@ class Load implements Place {
   /** From one answer to the next while requests are in progress, in milliseconds. */
   #pace = 0
   #last = 0
-  readonly #fewest: number
-  readonly #span: number
+  readonly #limits: Limits
 
-  constructor(fewest: number, span: number) {
-    this.#fewest = fewest
-    this.#span = span
+  constructor(limits: Limits) {
+    this.#limits = limits
   }
 
   get isFull(): boolean {
-    return this.#inProgress >= this.#fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
+    const { fewest, longestWait } = this.#limits
+    return this.#inProgress >= fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
   }
 
   enter(): boolean {
@@ -186,7 +188,8 @@ class Load implements Place {
 
   leave(): void {
     const now = performance.now()
-    this.#pace += (Math.min(now - this.#last, longestWait) - this.#pace) / this.#span // so a stall is soon forgotten
+    const { longestWait, span } = this.#limits
+    this.#pace += (Math.min(now - this.#last, longestWait) - this.#pace) / span // so a stall is soon forgotten
     this.#last = now
     this.#inProgress -= 1
   }
