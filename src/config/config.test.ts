@@ -433,8 +433,9 @@ describe('DATABASE_URL', () => {
 
 describe('a secret in a file', () => {
   test('is read without its last newline', () => {
-    const password = readConfig({ POSTGRES_PASSWORD_FILE: file('password', ' s3cret\n\r\n') }).database
-    expect(password).toEqual({ ...server, password: ' s3cret\n' })
+    const passwordFile = file('password', ' s3cret\n\r\n')
+    const password = readConfig({ POSTGRES_PASSWORD_FILE: passwordFile }).database
+    expect(password).toEqual({ ...server, password: ' s3cret\n', passwordFile })
     const url = readConfig({ DATABASE_URL_FILE: file('url', 'postgres://u:s3cret@h/d\n') }).database
     expect(url).toEqual({ ...server, host: 'h', user: 'u', password: 's3cret', database: 'd' })
   })
