@@ -63,7 +63,7 @@ test.each([
   ['a slow read every millisecond', '/slow', 1, 101],
   ['an answer every hundred milliseconds', houses, 100, 300],
   ['an answer that takes no time', houses, 0, 1000],
-  ['a slow read every hundred milliseconds', '/slow', 100, 10],
+  ['a slow read every hundred milliseconds', '/slow', 100, 12],
 ])('with %s as many requests are admitted as can be answered soon', async (_pace, url, milliseconds, admitted) => {
   const { send, sendMany, inProgress } = await service({ connections: 1000 })
   for (let n = 0; n < 1500; n++) {

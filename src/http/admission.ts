@@ -30,7 +30,7 @@ interface Limits {
 const quick: Limits = { longestWait: 250, fewest: 300, span: 128 }
 
 /** Each takes much of the database: several times what one takes (`bench/overload.ts`). */
-const slowReads: Limits = { longestWait: 100, fewest: 10, span: 16 }
+const slowReads: Limits = { longestWait: 100, fewest: 12, span: 16 }
 
 /** How many are admitted however fast they are: the pool lets as many wait. */
 const most = 1000
