@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { demoHouse } from '../src/housing/demo/houses.ts'
 import { ownColumns } from '../src/housing/schemas.ts'
+import { memoryOf } from '../test/support/memory.ts'
 import { withHouses } from './houses.ts'
 import { median, startProgram } from './pairs.ts'
 
@@ -57,14 +58,16 @@ await withHouses(async (DATABASE_URL) => {
   }
   const copyIn = `\\copy housing.housing (${ownColumns.join()}, housing_type_id) from '${file}.psql' csv`
   const importing = () => answered('import', 'POST', createReadStream(file))
-  const before = memory(pid)
+  const before = memoryOf(pid)
   let most = before
   const timer = setInterval(() => {
-    most = Math.max(most, memory(pid))
+    most = Math.max(most, memoryOf(pid))
   }, 100)
   await compare('import', () => psql(copyIn), importing, empty)
   clearInterval(timer)
-  process.stdout.write(`memory of the process during the imports: ${before} MB before, ${most} MB at most\n`)
+  process.stdout.write(
+    `memory of the process during the imports: ${before.toFixed(0)} MB before, ${most.toFixed(0)} MB at most\n`,
+  )
   await compare(
     'export as CSV',
     () => psql(`\\copy (${list}) to '${out}' csv header`),
@@ -96,12 +99,6 @@ async function compare(
   }
   const all = ratios.map((ratio) => ratio.toFixed(2)).join(', ')
   process.stdout.write(`${title}: ${median(ratios).toFixed(2)} of psql's \\copy (${all}; ${count} rows)\n`)
-}
-
-/** The resident memory of a process in MB; unknown except on Linux. */
-function memory(pid: number): number {
-  if (process.platform !== 'linux') return Number.NaN
-  return Math.round(Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024)
 }
 
 async function time(work: () => Promise<unknown>): Promise<number> {

@@ -4,7 +4,6 @@
 // answers: what is measured is neither the generator nor the cost of a rejection.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
+import { memoryOf } from '../test/support/memory.ts'
 import { withHouses } from './houses.ts'
 import type { Load, Sent } from './open-loop.ts'
 import { startProgram } from './pairs.ts'
@@ -108,12 +108,6 @@ function report(title: string, sent: Sent[], { requests, capacity }: { requests:
 
 const print = (line: string) => process.stdout.write(`${line}\n`)
 
-/** The resident memory of a process, in MB; unknown except on Linux. */
-const memoryOf = (pid: number) =>
-  process.platform === 'linux'
-    ? (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024).toFixed(0)
-    : '?'
-
 async function measure(where: string, { url, pid, stop }: Awaited<ReturnType<typeof startProgram>>): Promise<void> {
   const port = Number(new URL(url).port)
   const bare = await bareCapacity()
@@ -129,7 +123,7 @@ async function measure(where: string, { url, pid, stop }: Awaited<ReturnType<typ
     for (const factor of [2, 10]) {
       const before = memoryOf(pid)
       report(`${factor} ×`, await load(factor), { requests, capacity })
-      print(`  memory ${before} MB before, ${memoryOf(pid)} MB after`)
+      print(`  memory ${before.toFixed(0)} MB before, ${memoryOf(pid).toFixed(0)} MB after`)
       const after = await load(0.5)
       const bad = after.findLast((each) => !isDone(each) || latency(each) > 3 * usual)
       print(`  then, at 0.5 ×, normal after ${bad ? (bad.scheduled / 1000).toFixed(1) : 0} s`)

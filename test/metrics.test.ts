@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { library, remote } from './support/http.ts'
 import { onServer } from './support/places.ts'
 import { run, serve } from './support/program.ts'
-
-const file = (name: string) => readFileSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), 'utf8')
+import { read, rowsOf } from './support/titles.ts'
 
 /** The program, and what its metrics say. */
 async function measured(env: Record<string, string>) {
@@ -34,10 +31,10 @@ test('each metric that an alert or a panel names is there from the first reading
   await send('POST', '/api/v2/housing/import', [library])
   await fetch(program.url, { method: 'BREW' }).catch(() => {}) // the parser rejects it
   const said = await scrape()
-  const dashboard = JSON.parse(file('ops/dashboard.json')) as { panels: { targets?: { expr: string }[] }[] }
+  const dashboard = JSON.parse(read('ops/dashboard.json')) as { panels: { targets?: { expr: string }[] }[] }
   const expressions = [
     ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
-    ...file('ops/alerts.yml').split('\n'),
+    ...read('ops/alerts.yml').split('\n'),
   ].map((text) => text.replace(/\{[^}]*\}/g, '').replace(/\bby \([^)]*\)/g, ''))
   const names = new Set(expressions.flatMap((text) => text.match(/\b[a-z0-9]+(_[a-z0-9]+){2,}\b(?!\()/g) ?? []))
   expect(names.size).toBeGreaterThan(25)
@@ -48,9 +45,9 @@ test('each metric that an alert or a panel names is there from the first reading
 })
 
 test('each alert has a section in the runbook, and a test that it fires', () => {
-  const alerts = [...file('ops/alerts.yml').matchAll(/- alert: (\w+)\n(.*?)(?=\n {6}- alert|$(?!\n))/gs)]
+  const alerts = [...read('ops/alerts.yml').matchAll(/- alert: (\w+)\n(.*?)(?=\n {6}- alert|$(?!\n))/gs)]
   expect(alerts.length).toBeGreaterThan(10)
-  const [runbook, tests] = [file('docs/runbook.md'), file('ops/alerts.test.yml')]
+  const [runbook, tests] = [read('docs/runbook.md'), read('ops/alerts.test.yml')]
   for (const [, name = '', rule = ''] of alerts) {
     expect(rule).toMatch(new RegExp(`^ +runbook: docs/runbook.md#${name.toLowerCase()}$`, 'm'))
     const [, section = ''] = new RegExp(`^### ${name}\n(.*?)(?=^##|(?![^]))`, 'ms').exec(runbook) ?? []
@@ -64,9 +61,7 @@ test('each problem has a row in the runbook', async () => {
   const list = await (await fetch(`${program.url}/problems`)).text()
   const codes = [...list.matchAll(/^- \d+ `(.*?)`/gm)].map(([, code]) => code)
   expect(codes.length).toBeGreaterThan(30)
-  const rows = [...file('docs/runbook.md').matchAll(/^\| (`.*?) \|.*\|.*\|$/gm)].flatMap(([, cell = '']) =>
-    cell.split(', '),
-  )
+  const rows = rowsOf(read('docs/runbook.md'), 'Code').flatMap(([cell = '']) => cell.split(', '))
   expect(rows.sort()).toEqual(codes.map((code) => `\`${code}\``).sort())
 })
 

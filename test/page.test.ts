@@ -374,15 +374,20 @@ test('changes of others arrive: shown rows glow in place, others are counted; on
   await other.locator('tr.changed', { hasText: 'Later Street' }).waitFor()
 })
 
-test('where the API asks for a key, the page does, and keeps it in its tab only', async () => {
-  const access = { auth: 'keys', anonymous: [], tokens: undefined, rateLimit: Number.POSITIVE_INFINITY } as const
+/** An API that asks for keys, and a key to write with. `anonymous`: what callers without one may do. */
+async function serveWithKeys({ anonymous }: { anonymous: 'housing:read'[] }) {
+  const access = { auth: 'keys', anonymous, tokens: undefined, rateLimit: Number.POSITIVE_INFINITY } as const
   const guarded = await apiOver(database, { access })
   onTestFinished(() => guarded.close())
   const { key, ...stored } = makeApiKey()
   await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read', 'housing:write'], lifetime: 3600 })
+  return { home: `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`, key }
+}
+
+test('where the API asks for a key, the page does, and keeps it in its tab only', async () => {
+  const { home, key } = await serveWithKeys({ anonymous: [] })
   await addHouses(1)
   const page = await openPage({ viewport: { width: 1280, height: 800 } })
-  const home = `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`
   watch(page, home)
   await page.goto(home)
   for (const [given, seen] of [
@@ -417,17 +422,7 @@ test.each([
   ],
   ['stores nothing more', "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"],
 ])('a browser that %s has the whole page', async (_, script) => {
-  const access = {
-    auth: 'keys',
-    anonymous: ['housing:read'],
-    tokens: undefined,
-    rateLimit: Number.POSITIVE_INFINITY,
-  } as const
-  const guarded = await apiOver(database, { access })
-  onTestFinished(() => guarded.close())
-  const home = `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`
-  const { key, ...stored } = makeApiKey()
-  await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read', 'housing:write'], lifetime: 3600 })
+  const { home, key } = await serveWithKeys({ anonymous: ['housing:read'] })
   await addHouses(2)
   const page = await openPage({ viewport: { width: 1280, height: 800 } })
   watch(page, home)
@@ -699,19 +694,9 @@ test('the rejected rows of a JSON array are saved as what they are: NDJSON', asy
 })
 
 test('where reading needs no key, a write that needs one leads to signing in', async () => {
-  const access = {
-    auth: 'keys',
-    anonymous: ['housing:read'],
-    tokens: undefined,
-    rateLimit: Number.POSITIVE_INFINITY,
-  } as const
-  const guarded = await apiOver(database, { access })
-  onTestFinished(() => guarded.close())
-  const { key, ...stored } = makeApiKey()
-  await insertKey(db, { ...stored, name: 'test', scopes: ['housing:read', 'housing:write'], lifetime: 3600 })
+  const { home, key } = await serveWithKeys({ anonymous: ['housing:read'] })
   await addHouses(1)
   const page = await openPage({ viewport: { width: 640, height: 800 } })
-  const home = `${await guarded.listen({ port: 0, host: '127.0.0.1' })}/`
   watch(page, home)
   await page.goto(`${home}?house=1`)
   await field(page, 'Street').fill('Key Street')

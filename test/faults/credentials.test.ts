@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import autocannon from 'autocannon'
 import { expect, test, vi } from 'vitest'
 import { makeApiKey } from '../../src/access/api-key.ts'
 import { exchange, remote } from '../support/http.ts'
 import { audience, startIssuer } from '../support/issuer.ts'
+import { memoryOf } from '../support/memory.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
 import { isLong } from '../support/rounds.ts'
@@ -11,10 +11,6 @@ import { isLong } from '../support/rounds.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 const amount = isLong ? 100_000 : 5_000
-
-/** The memory of a process in MB; known on Linux. */
-const memoryOf = (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024
 
 test('a flood of wrong credentials fills neither the memory nor the log, and holds nobody up', async () => {
   const issuer = await startIssuer()

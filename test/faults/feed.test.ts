@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { follow } from '../support/events.ts'
 import { remote } from '../support/http.ts'
+import { memoryOf } from '../support/memory.ts'
 import { onServer } from '../support/places.ts'
 import { freePort, startPostgres } from '../support/postgres.ts'
 import { serve } from '../support/program.ts'
@@ -31,8 +31,6 @@ function deaf(port: number) {
   socket.write(`GET ${changes} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`)
   return socket
 }
-
-const memoryOf = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 test('clients that do not read cost little memory and no change, and others notice nothing', async ({ skip }) => {
   skip(process.platform !== 'linux', 'memory is measured in /proc')

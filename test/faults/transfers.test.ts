@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { exchange, remote } from '../support/http.ts'
+import { memoryOf } from '../support/memory.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
 import { diceFor, rounds } from '../support/rounds.ts'
@@ -33,12 +33,6 @@ function upload(
   sent.write(header)
   return Object.assign(sent, { answered })
 }
-
-/** The resident memory of a process in MB; unknown except on Linux. */
-const memoryOf = (pid: number) =>
-  process.platform === 'linux'
-    ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-    : 0
 
 /** Resolves once it is closed, also after an error, which `once` of Node rejects with. */
 const closed = (stream: ClientRequest | IncomingMessage) => new Promise((resolve) => stream.once('close', resolve))

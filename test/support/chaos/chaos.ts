@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Dice } from '../dice.ts'
+import { memoryOf } from '../memory.ts'
 import type { Program } from '../restartable.ts'
 import { beClient, Round } from './clients.ts'
 import { happen, kindsOfFaults } from './faults.ts'
@@ -66,7 +66,7 @@ export async function runChaos({
     for (let next = 0; round.isRunning && total() < times; await sleep(50)) {
       const passed = (performance.now() - begun) / 1000
       if (passed >= next) {
-        for (const [i, program] of place.programs.entries()) memory[i]?.push(memoryOf(program))
+        for (const [i, program] of place.programs.entries()) memory[i]?.push(memoryNow(program))
         const used = memory.map((values) => values.at(-1)).join(' and ')
         progress?.(`${next / 60} min: ${total()} faults, ${round.did.done} writes, ${used} MB`)
         next += 60
@@ -119,11 +119,10 @@ export async function housesOf({ url }: Program): Promise<House[]> {
   }
 }
 
-/** The resident memory of a program in MB; 0 where there is no /proc. */
-function memoryOf(program: Program): number {
+/** The resident memory of a program in MB; 0 while it is down. */
+function memoryNow(program: Program): number {
   try {
-    const status = readFileSync(`/proc/${program.pid()}/status`, 'utf8')
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+    return Math.round(memoryOf(program.pid()))
   } catch {
     return 0
   }
