@@ -86,8 +86,10 @@ test('a client gets only what passes its filters, however many others listen', a
 test('changes beyond those in memory are read from the database', async () => {
   const { next } = await listen()
   const create = { op: 'create', house }
-  await api.post(`${housing}/batch`, { operations: Array(1000).fill(create) })
-  await api.post(`${housing}/batch`, { operations: Array(1000).fill(create) })
+  for (let n = 0; n < 8; n++) {
+    const { statusCode } = await api.post(`${housing}/batch`, { operations: Array(250).fill(create) })
+    expect(statusCode).toBe(200)
+  }
   const received = []
   for (let i = 0; i < 2000; i++) received.push(await next())
   expect(received).toEqual([...(await items('?limit=1000')), ...(await items('?limit=1000&after=1000'))])
