@@ -190,7 +190,8 @@ function useFresh(rows: Housing[] = [], since: number) {
   }
   useSignal(changed, (change) => {
     if (shown.has(change.id)) changes.set(change.id, change)
-    else if (change.operation !== 'deleted' && isOfOthers(change)) others.set(change.id, performance.now())
+    else if (change.operation === 'deleted' || !isOfOthers(change)) others.delete(change.id)
+    else others.set(change.id, performance.now())
     requestAnimationFrame(render)
   })
   return { changes, unseen: others.size }

@@ -547,7 +547,16 @@ test('what this page imports or changes beyond the rows that it shows is not ann
   await page.goto(`${url}?house=${last}`)
   await page.locator('[data-live=true]').waitFor()
   await field(page, 'Street').fill('Far Street')
+  let answer = () => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  await page.route(new RegExp(`/housing/${last}$`), async (route) => {
+    const response = await route.fetch()
+    if (route.request().method() === 'PATCH') await held
+    await route.fulfill({ response })
+  })
   await button(page, 'Save').click()
+  await page.locator('.fresh').waitFor() // the feed was faster than the answer
+  answer()
   await reads(page, 'Far Street changed.')
   await feedHasCome('Later Street')
 })
