@@ -21,6 +21,7 @@ import { importKinds } from './import/problems.ts'
 import { type ImportDatabase, importRoutes } from './import/routes.ts'
 import { importShapes } from './import/schemas.ts'
 import { sendHousingPage } from './list/page.ts'
+import { isLookup } from './list/queries.ts'
 import { aboutFields, HousingPage, isSearch, ListQuery } from './list/schemas.ts'
 import { housingKinds, unknownHousingType } from './problems.ts'
 import { deleteHousing, updateHousing } from './queries.ts'
@@ -63,7 +64,10 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; 
     operation('listHousing', 'The houses that match all filters', {
       ...answers.page,
       description: `${answers.page.description} ${aboutFields}`,
-      config: { isSlow: ({ query }) => isSearch(query as object) },
+      config: {
+        isSlow: ({ query }) => isSearch(query as object),
+        isShared: ({ query }) => isLookup(query as ListQuery),
+      },
       querystring: ListQuery,
     }),
     async ({ query }, reply) => sendHousingPage(db, query, reply),
@@ -90,6 +94,7 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; 
       params: HousingId,
       querystring: AsOf,
       headers: IfNoneMatch,
+      config: { isShared: ({ query }) => !('as_of' in (query as object)) },
       description: `${answers.found.description} With \`as_of\` it is answered as it was then, without an ETag.`,
       response: { ...answers.found.response, 200: current },
     }),

@@ -10,7 +10,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', '
 afterEach(() => void vi.useRealTimers())
 
 /** A service whose requests are in progress until the test answers them. */
-async function service({ connections = 6 } = {}) {
+async function service({ connections = 3000 } = {}) {
   const app = createApp({ ...optionsFor(noDatabase), connections })
   const inProgress: { url: string; request: FastifyRequest; answer: () => void }[] = []
   const handler = (request: FastifyRequest) =>
@@ -19,7 +19,7 @@ async function service({ connections = 6 } = {}) {
   const isSlow = ({ query }: FastifyRequest) => 'q' in (query as object)
   acceptStrictJson(app)
   app.get('/houses', { config: { ...config, isSlow } }, handler)
-  app.get('/other', { config }, handler)
+  app.get('/other', { config: { ...config, isShared: () => true } }, handler)
   app.get('/slow', { config: { ...config, isSlow: () => true } }, handler)
   app.get('/probe', handler)
   app.post('/houses', { config }, handler)
@@ -48,7 +48,17 @@ async function service({ connections = 6 } = {}) {
     inProgress.shift()?.answer()
     await settled()
   }
-  return { send, sendMany, inProgress, answerNext, urls: () => inProgress.map(({ url }) => url) }
+  /** Sends requests one after the other, and answers each after so many milliseconds, until that is known as their pace. */
+  const answerEvery = async (milliseconds: number, url: string) => {
+    for (let n = 0; n < 1500; n++) {
+      const answer = send('GET', url)
+      while (inProgress.length === 0) await turn()
+      vi.advanceTimersByTime(milliseconds)
+      inProgress.pop()?.answer()
+      await answer
+    }
+  }
+  return { send, sendMany, inProgress, answerNext, answerEvery, urls: () => inProgress.map(({ url }) => url) }
 }
 
 /** Lets everything happen that does not wait for a timer or the test. */
@@ -60,19 +70,13 @@ const houses = '/houses'
 const isRejected = { statusCode: 503, headers: { 'retry-after': '1' } }
 
 test.each([
-  ['a slow read every millisecond', '/slow', 1, 101],
+  ['a slow read every millisecond', '/slow', 1, 51],
   ['an answer every hundred milliseconds', houses, 100, 300],
   ['an answer that takes no time', houses, 0, 1000],
-  ['a slow read every hundred milliseconds', '/slow', 100, 12],
+  ['a slow read every hundred milliseconds', '/slow', 100, 10],
 ])('with %s as many requests are admitted as can be answered soon', async (_pace, url, milliseconds, admitted) => {
-  const { send, sendMany, inProgress } = await service({ connections: 1000 })
-  for (let n = 0; n < 1500; n++) {
-    const answer = send('GET', url)
-    while (inProgress.length === 0) await turn()
-    vi.advanceTimersByTime(milliseconds)
-    inProgress.pop()?.answer()
-    await answer
-  }
+  const { sendMany, inProgress, answerEvery } = await service()
+  await answerEvery(milliseconds, url)
   const { answers, done } = await sendMany(admitted + 10, 'GET', url)
   expect(inProgress).toHaveLength(admitted)
   expect(done).toHaveLength(10)
@@ -81,6 +85,16 @@ test.each([
   for (const { answer } of inProgress) answer()
   await Promise.all(answers)
   expect((await sendMany(1, 'GET', url)).done).toEqual([])
+})
+
+test('of slow reads a burst is admitted once none was rejected for a second', async () => {
+  const { sendMany, inProgress, answerNext, answerEvery } = await service()
+  await answerEvery(100, '/slow')
+  expect((await sendMany(11, 'GET', '/slow')).done).toMatchObject([isRejected])
+  while (inProgress.length > 4) await answerNext()
+  expect((await sendMany(2, 'GET', '/slow')).done).toMatchObject([isRejected])
+  vi.advanceTimersByTime(1001)
+  expect((await sendMany(6, 'GET', '/slow')).done).toMatchObject([isRejected])
 })
 
 test('a request that is rejected is neither parsed nor validated, and probes are exempt', async () => {
@@ -131,18 +145,20 @@ test('of those that wait for a turn, there are only so many', async () => {
 })
 
 test.each([
-  ['changes, of whatever resources', 'PATCH', '/houses/$n', '/houses/batch', {}],
-  ['slow reads, HEAD or GET', 'GET', '/houses?q=$n', '/houses?q', {}],
-  ['writes with an Idempotency-Key', 'POST', '/houses?$n', '/houses', { 'idempotency-key': 'a' }],
-] as const)('%s hold at most half of the connections', async (_what, method, each, last, headers) => {
-  const { sendMany, urls, answerNext } = await service()
+  ['changes, of whatever resources,', 'half', 'PATCH', '/houses/$n', '/houses/batch', {}],
+  ['reads, HEAD or GET,', 'a third', 'GET', '/houses?$n', '/houses', {}],
+  ['slow reads, HEAD or GET,', 'a third', 'GET', '/houses?q=$n', '/houses?q', {}],
+  ['writes with an Idempotency-Key', 'half', 'POST', '/houses?$n', '/houses', { 'idempotency-key': 'a' }],
+] as const)('%s hold at most %s of the connections', async (_what, share, method, each, last, headers) => {
+  const { sendMany, urls, answerNext } = await service({ connections: 6 })
   const body = method === 'GET' ? undefined : '{}'
-  for (const n of [1, 2, 3]) await sendMany(1, method, each.replace('$n', `${n}`), body, headers)
+  const held = { half: 3, 'a third': 2 }[share]
+  for (let n = 1; n <= held; n++) await sendMany(1, method, each.replace('$n', `${n}`), body, headers)
   await sendMany(1, method === 'GET' ? 'HEAD' : 'POST', last, body, headers)
-  expect(urls()).toHaveLength(3)
-  await sendMany(20, 'GET', '/houses')
+  expect(urls()).toHaveLength(held)
+  await sendMany(20, 'GET', '/other') // they share a connection
   await sendMany(20, 'POST', '/houses', '{}')
-  expect(urls()).toHaveLength(43)
+  expect(urls()).toHaveLength(held + 40)
   await answerNext()
   expect(urls().at(-1)).toBe(last)
 })

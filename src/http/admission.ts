@@ -2,27 +2,29 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../contract/problems.ts'
 import type { Log } from '../log.ts'
 import { shed } from '../metrics.ts'
-import { type Limits, Load, type Place, Turns, turnsOf } from './places.ts'
+import { enterAll, type Limits, Load, type Place, Turns, turnsOf } from './places.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether a request may keep a connection to the database busy for long. A change of a resource always may. */
     isSlow?: (request: FastifyRequest) => boolean
+    /** Whether a read shares its statement, and so its connection, with others (`gathered.ts`). */
+    isShared?: (request: FastifyRequest) => boolean
     admission?: Admission
   }
   interface FastifyRequest {
-    /** Where the request is admitted. */
-    place: Pick<Place, 'leave'> | null
+    /** What it has a place in, once it is admitted. */
+    places: Place[] | undefined
     /** Whether it was rejected because of the load. */
     isShed: boolean
   }
 }
 
 /** They come in bursts, and their answers in batches. */
-const quick: Limits = { longestWait: 250, fewest: 300, span: 128 }
+const quick: Limits = { longestWait: 250, fewest: 300, burst: 300, span: 128 }
 
 /** Each takes much of the database: several times what one takes (`bench/overload.ts`). */
-const slowReads: Limits = { longestWait: 100, fewest: 12, span: 16 }
+const slowReads: Limits = { longestWait: 50, fewest: 5, burst: 10, span: 16 }
 
 const tooMany = new Problem(
   'unavailable',
@@ -31,18 +33,14 @@ const tooMany = new Problem(
 )
 
 interface Admission {
-  /** For the requests of a route that are not slow. */
-  usual: Load
-  slow: Load
-  isSlow: (request: FastifyRequest) => boolean
-  /** What a slow request enters, in this order. */
-  slowPlaces: (request: FastifyRequest) => Place[]
+  /** Whose limits apply to a request. */
+  loadOf: (request: FastifyRequest) => Load
+  /** What it takes a place in, in this order. */
+  placesOf: (request: FastifyRequest) => Place[]
 }
 
+type Holds = (request: FastifyRequest) => boolean
 const never = () => false
-const always = () => true
-/** The work of a request with a key is a transaction of several statements. */
-const isKeyed = ({ headers }: FastifyRequest) => headers['idempotency-key'] !== undefined
 
 /**
  * Admits only as many requests as can be answered soon. Others get a 503, before their bodies are read. Reads and changes of
@@ -50,62 +48,78 @@ const isKeyed = ({ headers }: FastifyRequest) => headers['idempotency-key'] !== 
  * they do not use the database.
  *
  * Changes of one resource take turns, as they would in the database, where each waits with a connection of its own. All
- * changes together hold at most half of the connections, and so do the slow requests of any other route.
+ * changes together hold at most half of the connections; the reads of a path that do not share theirs hold a third.
  */
 export function admitRequests(app: FastifyInstance, { log, connections }: { log: Log; connections: number }): void {
-  const half = connections > 1 ? connections >> 1 : Number.POSITIVE_INFINITY
-  const changes = new Turns(half)
+  const turnsFor = (share: number) =>
+    new Turns(connections > 1 ? Math.max(1, Math.floor(connections * share)) : Number.POSITIVE_INFINITY)
+  const changes = turnsFor(1 / 2)
   const resources = new Map<string, Turns>()
   const admissions = new Map<string, Admission>() // GET and HEAD of a path share one, and so do its changes
   const sheds = shed.of('requests')
-  app.decorateRequest('place', null)
+  app.decorateRequest('places')
   app.decorateRequest('isShed', false)
 
   app.addHook('onRoute', (route) => {
-    const { scope, isSlow = never } = route.config ?? {}
+    const { scope, isSlow = never, isShared = never } = route.config ?? {}
     if (scope === undefined) return
     const isRead = route.method === 'GET' || route.method === 'HEAD'
     const key = `${isRead} ${route.url}`
-    const admission = admissions.get(key) ?? admissionTo(route.url, isRead, isSlow)
+    const admission = admissions.get(key) ?? (isRead ? toRead(isSlow, isShared) : toWrite(route.url, isSlow))
     admissions.set(key, admission)
     route.config = { ...route.config, admission }
   })
   app.addHook('onRequest', (request, _reply, done) => {
     const { admission } = request.routeOptions.config
-    if (!admission) return done()
-    const { usual, slow, isSlow } = admission
-    done((isSlow(request) ? slow : usual).isFull ? reject(request) : undefined)
+    done(admission?.loadOf(request).rejects() ? reject(request) : undefined)
   })
   // A place is taken once the body is there: it may arrive slowly, and what is wrong with it is not for the database.
   app.addHook('preHandler', (request, _reply, done) => {
     const { admission } = request.routeOptions.config
     if (!admission) return done()
-    const { usual, isSlow, slowPlaces } = admission
-    if (!isSlow(request)) {
-      if (!usual.enter()) return done(reject(request))
-      request.place = usual
-      return done()
-    }
-    enterAll(request, slowPlaces(request)).then((isIn) => done(isIn ? undefined : reject(request)), done)
+    request.places = []
+    const end = (isIn: boolean) => done(isIn ? undefined : reject(request))
+    const isIn = enterAll(admission.placesOf(request), request.places)
+    if (typeof isIn === 'boolean') end(isIn)
+    else isIn.then(end, done)
   })
   app.addHook('onSend', (request, _reply, _payload, done) => {
     leave(request)
     done()
   })
 
-  function admissionTo(url: string, isRead: boolean, isSlow: Admission['isSlow']): Admission {
-    const [path, parameter] = url.split('/:', 2)
-    const changesOne = !isRead && parameter !== undefined
-    const changesMany = !isRead && isSlow !== never
-    const slow = new Load(isRead ? slowReads : quick)
-    const places = [slow, changesOne || changesMany ? changes : new Turns(half)]
+  function toRead(isSlow: Holds, isShared: Holds): Admission {
+    const [usual, slow, turns] = [new Load(quick), new Load(slowReads), turnsFor(1 / 3)]
+    const [shared, alone, slowly] = [[usual], [usual, turns], [slow, turns]]
     return {
-      usual: new Load(quick),
-      slow,
-      isSlow: changesOne ? always : isRead ? isSlow : (request) => isKeyed(request) || isSlow(request),
-      slowPlaces: changesOne
-        ? ({ params }) => [turnsOf(resources, `${path}/${Object.values(params as object)[0]}`), ...places]
-        : () => places,
+      loadOf: (request) => (isSlow(request) ? slow : usual),
+      placesOf: (request) => (isSlow(request) ? slowly : isShared(request) ? shared : alone),
+    }
+  }
+
+  function toWrite(url: string, isSlow: Holds): Admission {
+    const [path = '', parameter] = url.split('/:', 2)
+    return parameter === undefined ? toAdd(isSlow) : toChange(path)
+  }
+
+  function toChange(path: string): Admission {
+    const load = new Load(quick)
+    return {
+      loadOf: () => load,
+      placesOf: ({ params }) => {
+        const [id] = Object.values(params as object)
+        return [turnsOf(resources, `${path}/${id}`), load, changes]
+      },
+    }
+  }
+
+  /** New ones, or a batch of changes. A request with a key is slow: its work is a transaction of several statements. */
+  function toAdd(isSlow: Holds): Admission {
+    const [usual, slow, turns] = [new Load(quick), new Load(quick), isSlow === never ? turnsFor(1 / 2) : changes]
+    const isLong: Holds = (request) => request.headers['idempotency-key'] !== undefined || isSlow(request)
+    return {
+      loadOf: (request) => (isLong(request) ? slow : usual),
+      placesOf: (request) => (isLong(request) ? [slow, turns] : [usual]),
     }
   }
 
@@ -121,20 +135,5 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
 
 /** Ends the admission of a request: when it is answered, or when it begins what may take minutes and has its own limits. */
 export function leave(request: FastifyRequest): void {
-  request.place?.leave()
-  request.place = null
-}
-
-async function enterAll(request: FastifyRequest, places: Place[]): Promise<boolean> {
-  const entered: Place[] = []
-  request.place = {
-    leave() {
-      for (const place of entered) place.leave()
-    },
-  }
-  for (const place of places) {
-    if (!(await place.enter())) return false
-    entered.push(place)
-  }
-  return true
+  for (const place of request.places?.splice(0) ?? []) place.leave()
 }

@@ -11,9 +11,13 @@ export interface Limits {
   longestWait: number
   /** How many are admitted however slow they are. */
   fewest: number
+  /** The same while none was rejected for a second: so many may well be all that there are. */
+  burst: number
   /** Over how many answers their pace is averaged. */
   span: number
 }
+
+const second = 1000
 
 /** How many are admitted however fast they are: the pool lets as many wait. */
 const most = 1000
@@ -24,19 +28,26 @@ export class Load implements Place {
   /** From one answer to the next while requests are in progress, in milliseconds. */
   #pace = 0
   #last = 0
+  #lastRejection = Number.NEGATIVE_INFINITY
   readonly #limits: Limits
 
   constructor(limits: Limits) {
     this.#limits = limits
   }
 
-  get isFull(): boolean {
-    const { fewest, longestWait } = this.#limits
-    return this.#inProgress >= fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
+  /** Whether one more is too many. */
+  rejects(): boolean {
+    const { longestWait, fewest, burst } = this.#limits
+    if (this.#inProgress < fewest) return false
+    const now = performance.now()
+    const isBurst = this.#inProgress < burst && now - this.#lastRejection > second
+    const isFull = this.#inProgress >= most || (this.#inProgress * this.#pace > longestWait && !isBurst)
+    if (isFull) this.#lastRejection = now
+    return isFull
   }
 
   enter(): boolean {
-    if (this.isFull) return false
+    if (this.rejects()) return false
     if (this.#inProgress === 0) this.#last = performance.now()
     this.#inProgress += 1
     return true
@@ -52,20 +63,19 @@ export class Load implements Place {
 }
 
 /** How long a request waits for its turn, in milliseconds: as long as for a connection. */
-const longestTurn = 1000
-
-/** How many wait for a turn at most. */
-const mostWaiting = 100
+const longestTurn = second
 
 /** Lets only so many go on at a time. */
 export class Turns implements Place {
   #free: number
   readonly #atATime: number
+  readonly #mostWaiting: number
   readonly #waiting = new Set<() => void>()
 
-  constructor(atATime: number) {
+  constructor(atATime: number, mostWaiting = Number.POSITIVE_INFINITY) {
     this.#free = atATime
     this.#atATime = atATime
+    this.#mostWaiting = mostWaiting
   }
 
   get isIdle(): boolean {
@@ -73,7 +83,7 @@ export class Turns implements Place {
   }
 
   enter(): boolean | Promise<boolean> {
-    if (this.#free === 0) return this.#waiting.size < mostWaiting && new Promise((resolve) => this.#wait(resolve))
+    if (this.#free === 0) return this.#waiting.size < this.#mostWaiting && new Promise((resolve) => this.#wait(resolve))
     this.#free -= 1
     return true
   }
@@ -98,7 +108,7 @@ export class Turns implements Place {
 
 /** The turns of those that change one resource; they are forgotten with the last of them. */
 export function turnsOf(resources: Map<string, Turns>, resource: string): Place {
-  const turns = resources.get(resource) ?? new Turns(1)
+  const turns = resources.get(resource) ?? new Turns(1, 100)
   resources.set(resource, turns)
   return {
     enter: () => turns.enter(),
@@ -107,4 +117,15 @@ export function turnsOf(resources: Map<string, Turns>, resource: string): Place 
       if (turns.isIdle) resources.delete(resource)
     },
   }
+}
+
+/** Whether there is room in all of the places, which are entered one after the other and added to `entered`. */
+export function enterAll([place, ...others]: Place[], entered: Place[]): boolean | Promise<boolean> {
+  if (!place) return true
+  const goOn = (isIn: boolean) => {
+    if (isIn) entered.push(place)
+    return isIn && enterAll(others, entered)
+  }
+  const isIn = place.enter()
+  return typeof isIn === 'boolean' ? goOn(isIn) : isIn.then(goOn)
 }

@@ -98,7 +98,7 @@ export const v1Routes: FastifyPluginAsync<{ db: Database; types: HousingTypes }>
   app.get<{ Params: { postal_code: string }; Querystring: Query }>(
     `/housing/:postal_code${anything}`,
     {
-      config: { scope: 'housing:read' },
+      config: { scope: 'housing:read', isShared: () => true },
       schema: {
         tags: ['Housing'],
         operationId: 'get_housing_in_postal_code_api_v1_housing__postal_code__get',

@@ -6,7 +6,7 @@ import { findHousingByPostalCode } from '../gathered.ts'
 import { canonical } from '../postal-code.ts'
 import { type HousingRow, houses } from '../queries.ts'
 import type { Position } from './cursor.ts'
-import { type FilterName, type Filters, keyOf, type Sort } from './schemas.ts'
+import { type FilterName, type Filters, keyOf, type ListQuery, type Sort } from './schemas.ts'
 
 /** The given filters, and the two that Postgres has to resolve first. */
 export interface Condition {
@@ -118,6 +118,9 @@ export async function countHousing(db: Database, condition: Condition): Promise<
 
 const all = (condition: Condition) =>
   Object.entries(condition.filters).map(([name, value]) => conditions[name as FilterName](value, condition))
+
+/** Whether a list shares its statement with others: it is the beginning of all in one postal code. */
+export const isLookup = ({ limit, fields, ...filters }: ListQuery): boolean => onlyCode(filters) !== undefined
 
 /** The whole postal code, if it is the only filter. */
 function onlyCode({ postal_code = '', ...others }: Filters): string | undefined {
