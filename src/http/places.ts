@@ -35,7 +35,7 @@ export class Load implements Place {
     this.#limits = limits
   }
 
-  /** Whether one more is too many. */
+  /** Whether one more is too many, and so bursts are for a while. */
   rejects(): boolean {
     const { longestWait, fewest, burst } = this.#limits
     if (this.#inProgress < fewest) return false
@@ -106,9 +106,12 @@ export class Turns implements Place {
   }
 }
 
+/** How many may wait to change one resource. */
+const mostWaiting = 100
+
 /** The turns of those that change one resource; they are forgotten with the last of them. */
 export function turnsOf(resources: Map<string, Turns>, resource: string): Place {
-  const turns = resources.get(resource) ?? new Turns(1, 100)
+  const turns = resources.get(resource) ?? new Turns(1, mostWaiting)
   resources.set(resource, turns)
   return {
     enter: () => turns.enter(),
