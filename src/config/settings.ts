@@ -1,4 +1,4 @@
-/** Every environment variable that the program reads, with its default and meaning. The README's table repeats it. */
+/** Every environment variable that the program reads, with its default and meaning. docs/settings.md repeats it. */
 export const settings = {
   HOST: { default: '127.0.0.1', meaning: 'Address to listen on (`0.0.0.0` or `::` for all).' },
   PORT: { default: '3000', meaning: 'Port to listen on.' },
@@ -31,7 +31,8 @@ export const settings = {
   },
   DATABASE_URL: {
     default: '',
-    meaning: 'Instead of the other `POSTGRES_*`: `postgres://user:password@host:port/database?sslmode=…`. Secret.',
+    meaning:
+      'The Postgres server as one URL, `postgres://user:password@host:port/database?sslmode=…`, instead of `POSTGRES_*` (`POSTGRES_POOL` may be set beside it). Secret.',
   },
   DATA_DIR: { default: 'data', meaning: 'Folder of the embedded database, which is used when no server is set.' },
   AUTH: {
