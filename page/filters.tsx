@@ -93,6 +93,9 @@ function close(inside: Element): void {
   inside.closest('details')?.removeAttribute('open')
 }
 
+/** The placeholder names the key that leads to the search. */
+const hasKeys = !matchMedia('(pointer: coarse)').matches
+
 /** Searches while one types, a moment after the last key. */
 function Search({ value }: { value: string }) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
@@ -117,7 +120,7 @@ function Search({ value }: { value: string }) {
       id="search"
       type="search"
       aria-label="Search address, street and city"
-      placeholder="Search address, street, city   /"
+      placeholder={`Search address or city${hasKeys ? '   /' : ''}`}
       defaultValue={value}
       maxLength={100}
       onInput={search}

@@ -95,8 +95,8 @@ export function Import() {
           }}
         />
         <span class="hint">
-          CSV with a header (address, street, city, postal_code, housing_type; with id it changes that house), or
-          NDJSON. Nothing is stored before you say so.
+          CSV with the columns address, street, city, postal_code and housing_type, or NDJSON. A row with an id changes
+          that house. Nothing is stored until you apply it.
         </span>
       </label>
       <p role="status">

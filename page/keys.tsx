@@ -56,7 +56,7 @@ export function Help({ isOn, turn }: { isOn: boolean; turn: (on: boolean) => voi
   useEffect(() => ofBrowser.set(setting, isOn ? 'on' : 'off'), [isOn])
   return (
     <dialog id="help" ref={dialog} aria-labelledby="help-title">
-      <h2 id="help-title">Keys</h2>
+      <h2 id="help-title">Keyboard</h2>
       <dl>
         {Object.entries(actions).map(([key, [does]]) => (
           <div key={key}>

@@ -55,7 +55,7 @@ function Header() {
         <a href={to({ view: 'types', house: '' })}>Types</a>
         <a href="docs">API</a>
         <button type="button" class="quiet" onClick={openHelp}>
-          Keys
+          Keyboard
         </button>
         {signedIn() && (
           <button type="button" class="quiet" onClick={signOut}>

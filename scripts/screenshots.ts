@@ -1,5 +1,6 @@
 // Screenshots of each view of the page, wide and narrow, light and dark, in screenshots/ (npm run screenshots). Needs
-// Chromium. One of them is that of the README. The views are those of a registry with demo data, on a new embedded database.
+// Chromium. One of them becomes docs/page.png, that of the README. The views are those of a registry with demo data, on a
+// new embedded database.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,15 +10,24 @@ import type { Page } from 'playwright-core'
 import { launch } from '../test/support/chromium.ts'
 
 const folder = 'screenshots'
-const screens = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
+const screens = {
+  desktop: { viewport: { width: 1280, height: 800 } },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+}
 
-/** The views, in an order in which one leads to the other. */
-const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
+type Views = Record<string, (page: Page, url: string) => Promise<unknown>>
+
+/** The views of a registry with houses, in an order in which one leads to the other. */
+const views: Views = {
   list: (page, url) => page.goto(url),
   search: (page, url) => page.goto(`${url}?q=st&housing_type=SFD&sort=-updated_at`),
   filter: async (page, url) => {
     await page.goto(url)
     await page.getByText('Type', { exact: true }).first().click()
+  },
+  export: async (page, url) => {
+    await page.goto(url)
+    await page.getByText('Export', { exact: true }).click()
   },
   'nothing found': (page, url) => page.goto(`${url}?q=nowhere`),
   house: async (page, url) => {
@@ -47,7 +57,29 @@ const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
     await page.goto(`${url}?house=12`)
     await page.locator('#address').fill(`${Math.floor(Math.random() * 1000)}`)
     await page.getByRole('button', { name: 'Save' }).click()
-    await page.getByRole('button', { name: 'Undo z' }).waitFor()
+    await page.getByRole('button', { name: 'Undo' }).waitFor()
+  },
+  elsewhere: async (page, url) => {
+    await page.goto(url)
+    await page.locator('[data-live=true]').waitFor()
+    await page.locator('[data-row]').first().waitFor()
+    const send = (path: string, method: string, house: object) =>
+      fetch(`${url}api/v2/housing${path}`, {
+        method,
+        headers: { 'content-type': 'application/json', 'if-match': '*' },
+        body: JSON.stringify(house),
+      })
+    const address = `${Math.floor(Math.random() * 1000)}`
+    await send('/3', 'PATCH', { address })
+    await send('', 'POST', {
+      address,
+      street: 'Elm Street',
+      city: 'Guelph',
+      postal_code: 'N1G 2W1',
+      housing_type: 'SFD',
+    })
+    await page.locator('.changed').waitFor()
+    await page.locator('.fresh').waitFor()
   },
   history: async (page, url) => {
     await page.goto(`${url}?house=12&tab=history`)
@@ -63,6 +95,7 @@ const views: Record<string, (page: Page, url: string) => Promise<unknown>> = {
     await page.locator('.faults').waitFor()
   },
   types: (page, url) => page.goto(`${url}?view=types`),
+  'sign in': (page, url) => page.goto(`${url}?view=sign-in`),
   keys: async (page, url) => {
     await page.goto(url)
     await page.keyboard.press('?')
@@ -85,32 +118,36 @@ const url = `${/listens on (http:\S+);/.exec(log)?.[1]}/`
 mkdirSync(folder, { recursive: true })
 const browser = await launch()
 try {
-  for (const [screen, viewport] of Object.entries(screens))
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await browser.newPage({ viewport, colorScheme, ...(screen === 'phone' && { deviceScaleFactor: 2 }) })
-      const shoot = async (view: string) => {
-        await page.waitForLoadState('load')
-        await page.locator(':is([data-row], .welcome, .panel, .empty a):visible').first().waitFor()
-        const image = await page.screenshot({
-          path: `${folder}/${view.replace(' ', '-')}-${screen}-${colorScheme}.png`,
-        })
-        if (view === 'changed' && screen === 'desktop' && colorScheme === 'light') writeFileSync('docs/page.png', image)
-      }
-      await page.goto(url)
-      if ((await page.locator('.welcome, [data-row]').first().getAttribute('data-row')) === null) {
-        await shoot('empty')
-        await page.getByRole('button', { name: 'Look around' }).click()
-        await page.locator('[data-row]').first().waitFor()
-      }
-      for (const [view, go] of Object.entries(views)) {
-        await go(page, url)
-        await shoot(view)
-      }
-      await page.close()
-    }
+  await shoot({ empty: (page, url) => page.goto(url) })
+  const page = await browser.newPage()
+  await page.goto(url)
+  await page.getByRole('button', { name: 'Look around' }).click()
+  await page.locator('[data-row]').first().waitFor()
+  await page.close()
+  await shoot(views)
 } finally {
   await browser.close()
   program.kill('SIGINT')
   await once(program, 'close')
   rmSync(data, { recursive: true })
+}
+
+/** Takes a picture of each view on each screen, in light and in dark, once all of it is loaded. */
+async function shoot(views: Views): Promise<void> {
+  for (const [screen, options] of Object.entries(screens))
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await browser.newPage({ ...options, colorScheme, reducedMotion: 'reduce' })
+      for (const [view, go] of Object.entries(views)) {
+        await go(page, url)
+        await page.waitForLoadState('load')
+        await page.locator(':is([data-row], .welcome, .panel, .empty a):visible').first().waitFor()
+        await page.getByText('Loading …', { exact: true }).waitFor({ state: 'detached' })
+        await page.locator('.found [role=status]:empty').waitFor({ state: 'detached' })
+        const image = await page.screenshot({
+          path: `${folder}/${view.replace(' ', '-')}-${screen}-${colorScheme}.png`,
+        })
+        if (view === 'changed' && screen === 'desktop' && colorScheme === 'light') writeFileSync('docs/page.png', image)
+      }
+      await page.close()
+    }
 }

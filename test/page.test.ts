@@ -233,7 +233,7 @@ test('the history shows who changed what; any version comes back, a deleted hous
   await button(page, 'Undo this change').click()
   await expect.poll(async () => (await get(`${houses}/1`)).json()).toMatchObject({ version: 5, city: 'Kelowna' })
   await remove(`${houses}/1`, any)
-  await expect.poll(() => items.first().innerText()).toContain('deleted')
+  await expect.poll(() => items.first().innerText()).toContain('Deleted')
   await items.nth(1).getByRole('button', { name: 'Restore this version' }).click()
   await reads(page, 'is as it was in version 5.')
   expect((await get(`${houses}/1`)).json()).toMatchObject({ version: 7, city: 'Kelowna' })
@@ -444,7 +444,7 @@ test.each([
   await page.locator('[data-live=true]').waitFor()
   await patch(`${houses}/2`, { street: 'Glowing Street' }, any)
   await page.locator('tr.changed', { hasText: 'Glowing Street' }).waitFor()
-  await button(page, 'Keys').click()
+  await button(page, 'Keyboard').click()
   await page.getByLabel('Use these keys').uncheck()
   await page.keyboard.press('Escape')
   await page.getByText('735 Typed Street').first().click()
@@ -737,11 +737,11 @@ test('two APIs below two prefixes of one origin keep their changes and drafts ap
 
 test('keys that are turned off can be turned on again', async () => {
   const page = await open('?house=new')
-  await button(page, 'Keys').click()
+  await button(page, 'Keyboard').click()
   await page.getByLabel('Use these keys').uncheck()
   await button(page, 'Close').first().click()
   await page.keyboard.press('n')
-  await button(page, 'Keys').click()
+  await button(page, 'Keyboard').click()
   await page.getByLabel('Use these keys').check()
   await expect.poll(() => page.evaluate('localStorage.getItem("keys")')).toBe('on')
 })
@@ -831,6 +831,7 @@ test.each([
     ['?house=new', '#street'],
     ['?view=types', '.types li'],
     ['?view=import', '.drop'],
+    ['?view=sign-in', '.welcome'],
   ] as const) {
     await page.goto(url + place)
     await page.locator(shown).first().waitFor()
@@ -855,6 +856,24 @@ test.each([
   await page.keyboard.press('Escape')
   await page.keyboard.press('?')
   await isFine('help')
+})
+
+test('what stands side by side does so: the filters beside a house, and the header on a phone', async () => {
+  await addHouses(100)
+  const middle = async (page: Page, selector: string) => {
+    const { y, height } = (await page.locator(selector).boundingBox()) as { y: number; height: number }
+    return Math.round(y + height / 2)
+  }
+  const page = await open('?house=1')
+  await page.getByText('100 houses', { exact: true }).waitFor()
+  expect(await middle(page, '.export summary')).toBe(await middle(page, '#search'))
+  expect(await middle(page, '[data-closes]')).toBe(await middle(page, '#panel-title'))
+
+  const phone = await open('?house=1', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true })
+  await phone.locator('#street').waitFor()
+  expect(await middle(phone, '.live')).toBe(await middle(phone, 'h1'))
+  const panel = await phone.locator('.panel').boundingBox()
+  expect((panel?.y ?? 0) + (panel?.height ?? 0)).toBe(844)
 })
 
 test('the page weighs at most 25 KB, compressed', () => {
