@@ -164,7 +164,8 @@ function creationOf({ sent, faults }: Row, types: Types): StoredHouse | Fault[] 
   if (faults.length > 0) return faults
   const { housing_type, ...house } = asStored(sent as HousingInput)
   const housing_type_id = types.get(housing_type)
-  return housing_type_id === undefined ? [unknownType(housing_type)] : { ...house, housing_type_id }
+  if (housing_type_id === undefined) return [unknownType(housing_type)]
+  return Object.assign(house, { housing_type_id }) // as `merged` does
 }
 
 /** The members that a row leaves as they are need not be valid: rows from before today's rules stay as they are. */

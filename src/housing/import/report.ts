@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { Problem } from '../../contract/problems.ts'
 import type { Fault } from '../../http/validation.ts'
 import { csvLine } from '../export/csv.ts'
-import { type Row, reportColumns } from './rows.ts'
+import { merged, type Row, reportColumns } from './rows.ts'
 import { type ImportReport, maxFaults } from './schemas.ts'
 
 /** What the rejected rows can be. */
@@ -86,7 +86,7 @@ export class RejectedRows {
     const all = (member: keyof Fault) => faults.map((fault) => fault[member]).join('; ')
     const report = { line, field: all('field'), code: all('code'), detail: all('detail') }
     const cells = () => [...this.#columns.map((name) => sent[name]), ...Object.values(report)]
-    this.#lines.push(this.#format === 'csv' ? csvLine(cells()) : `${JSON.stringify({ ...sent, ...report })}\n`)
+    this.#lines.push(this.#format === 'csv' ? csvLine(cells()) : `${JSON.stringify(merged(sent, report))}\n`)
   }
 
   async flush(): Promise<void> {

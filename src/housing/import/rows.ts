@@ -50,7 +50,14 @@ export function checked(line: number, sent: unknown): Row {
 
 /** The members that the cells of a row stand for: an empty `id` or `version` is none, and digits are a number. */
 export function membersOf({ id = '', version = '', ...others }: Record<string, string>): Row['sent'] {
-  return { ...(id !== '' && { id: numberIn(id) }), ...others, ...(version !== '' && { version: numberIn(version) }) }
+  return merged(id !== '' && { id: numberIn(id) }, others, version !== '' && { version: numberIn(version) })
 }
+
+/**
+ * One object with the members of all. For the rows of a file: V8 gives each object of `{ ...one, more }` a hidden class of
+ * its own, and keeps these until the next full garbage collection.
+ */
+export const merged = (...parts: (object | false)[]): Record<string, unknown> =>
+  Object.fromEntries(parts.flatMap((part) => Object.entries(part)))
 
 const numberIn = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : text)
