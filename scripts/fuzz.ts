@@ -13,8 +13,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const python = join(root, 'node_modules/.cache/schemathesis')
 const pinned = 'schemathesis==4.32.5'
 
+const env = { ...process.env, SCHEMATHESIS_HOOKS: join(root, 'scripts/fuzz_hooks.py') }
 const run = (command: string, args: string[], cwd = root) =>
-  spawnSync(command, args, { stdio: 'inherit', cwd }).status ?? 1
+  spawnSync(command, args, { stdio: 'inherit', cwd, env }).status ?? 1
 
 function install(): void {
   if (existsSync(join(python, 'bin/st'))) return

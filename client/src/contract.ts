@@ -1407,7 +1407,7 @@ export interface operations {
                 wait?: number;
             };
             header?: {
-                /** @description For Server-Sent Events: the position of the last event, in place of `after`. */
+                /** @description For Server-Sent Events: the position of the last event, in place of `after`. Otherwise it is ignored. */
                 "last-event-id"?: string;
             };
             path?: never;

@@ -36,8 +36,8 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
       headers: Type.Object({
         'last-event-id': Type.Optional(
           Type.String({
-            maxLength: 100,
-            description: 'For Server-Sent Events: the position of the last event, in place of `after`.',
+            description:
+              'For Server-Sent Events: the position of the last event, in place of `after`. Otherwise it is ignored.',
           }),
         ),
       }),
