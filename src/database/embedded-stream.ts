@@ -19,10 +19,10 @@ export class EmbeddedStream extends Duplex {
     this.#opened = opened
   }
 
-  /** Rolls back what an abandoned connection left open, because PGlite has only one session. */
+  /** Ends what an abandoned connection left in PGlite's only session: its transaction and its prepared statements. */
   connect(): void {
     this.#opened
-      .then(() => this.#engine.send(statements('rollback')))
+      .then(() => this.#engine.send(statements('rollback; deallocate all')))
       .then(
         () => this.emit('connect'),
         (error) => this.destroy(error),

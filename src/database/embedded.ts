@@ -7,9 +7,11 @@ import { Engine } from './embedded-engine.ts'
 import type { Report } from './embedded-folder.ts'
 import { EmbeddedStream } from './embedded-stream.ts'
 import { ConnectionLost, isSqlError, NotDone, Overloaded } from './errors.ts'
+import { gatherFor } from './gather.ts'
 import { Notices } from './listen.ts'
 import { type ReliablePool, reliable } from './pool.ts'
 import { sessionStatements } from './session.ts'
+import { statementNames } from './statement.ts'
 import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -50,9 +52,10 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       for (const { channel, notices } of listeners) if (channel === notice.channel) notices.add()
     }),
   )
-  const connections = reliable(pool)
+  const connections = reliable(pool, { names: statementNames })
   const connect = withinMaxWait(connections.connect)
   const db = kyselyOver({ ...connections, connect }, admit)
+  gatherFor(db)
   const connectForLong = async () => {
     const connection = await connect()
     engine.limit = maxBulkStatement

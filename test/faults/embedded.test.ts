@@ -9,6 +9,7 @@ import { sql } from 'kysely'
 import { describe, expect, onTestFinished, type TestContext, test, vi } from 'vitest'
 import { Overloaded } from '../../src/database/errors.ts'
 import { openDatabase } from '../../src/database/open.ts'
+import { findHousing } from '../../src/housing/gathered.ts'
 import { remote } from '../support/http.ts'
 import { dataFolder, temporaryFolder } from '../support/places.ts'
 import { run, serve, start } from '../support/program.ts'
@@ -223,6 +224,17 @@ test('a COPY from the client is rejected, alone or in a transaction, and the ses
   })
   await expect(inTransaction).rejects.toMatchObject(rejected)
   expect((await sql`select code from housing.housing_types`.execute(db)).rows).toHaveLength(4)
+})
+
+test('questions of one turn share a statement, prepared once; it survives a change of its columns', async () => {
+  const { db } = await open(await dataFolder())
+  const find = () => Promise.all([findHousing(db, 1), findHousing(db, 2)])
+  const prepared = async () => (await sql`select name from pg_prepared_statements`.execute(db)).rows
+  for (let i = 0; i < 2; i++) expect(await find()).toEqual([undefined, undefined])
+  expect(await prepared()).toEqual([{ name: 'find_several_housing' }])
+  await sql`alter table housing.housing alter column street type varchar(60)`.execute(db)
+  expect(await find()).toEqual([undefined, undefined])
+  expect(await prepared()).toEqual([{ name: 'find_several_housing' }])
 })
 
 test('Postgres is started again after it ended itself, as soon as it can, with every committed row', async () => {
