@@ -7,7 +7,7 @@ import { exchange, remote } from '../support/http.ts'
 import { memoryOf } from '../support/memory.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
-import { diceFor, rounds } from '../support/rounds.ts'
+import { diceFor, isLong, rounds } from '../support/rounds.ts'
 
 vi.setConfig({ testTimeout: 180_000 * rounds })
 
@@ -146,6 +146,29 @@ test.each([
   const parts = await answer.setEncoding('utf8').toArray()
   expect(JSON.parse(parts.join(''))).toMatchObject({ code: 'invalid-file', errors: [{ line: 104_857_602 }] })
   expect([answered, await staged()]).toEqual([10, 0])
+  expect(most - before).toBeLessThan(64)
+})
+
+test('an import of a million houses takes hardly more memory than one of fifty thousand', async ({ skip }) => {
+  skip(!isLong, 'it takes long: npm run faults')
+  const { url, pid } = await onOwnServer()
+  const importHouses = async (count: number) => {
+    async function* file() {
+      yield header
+      for (let i = 0; i < count; i++) yield `${i},Broughton Street,Victoria,V8W 3H2,COP\n`
+    }
+    const sent = request(`${url}/api/v2/housing/import`, { method: 'POST', headers: { 'content-type': 'text/csv' } })
+    const [[answer]] = await Promise.all([once(sent, 'response'), pipeline(file(), sent)])
+    return JSON.parse((await answer.setEncoding('utf8').toArray()).join(''))
+  }
+  await importHouses(50_000)
+  const before = memoryOf(pid)
+  let most = before
+  const measuring = setInterval(() => {
+    most = Math.max(most, memoryOf(pid))
+  }, 200)
+  const answer = await importHouses(1_000_000).finally(() => clearInterval(measuring))
+  expect(answer).toMatchObject({ created: 1_000_000 })
   expect(most - before).toBeLessThan(64)
 })
 
