@@ -35,7 +35,8 @@ export class Problem extends Error {
 }
 
 /** `No house has the id 17.` */
-export const noSuch = (what: string, id: number): Problem => new Problem('not-found', `No ${what} has the id ${id}.`)
+export const missing = (what: string, id: number): string => `No ${what} has the id ${id}.`
+export const noSuch = (what: string, id: number): Problem => new Problem('not-found', missing(what, id))
 
 /** For a query parameter that a schema cannot check. `what` is the rest of the sentence: `limit` + `must be …`. */
 export const invalidParameter = (parameter: string, code: string, what: string): Problem =>

@@ -1,5 +1,5 @@
 // The most frequent queries of queries.ts, batched: many callers share one statement. To do without, import from
-// queries.ts instead and delete this file; only speed on a server is lost.
+// queries.ts instead and delete this file; only speed is lost.
 import { type SqlBool, sql } from 'kysely'
 import { actorOf, setActor } from '../database/actor.ts'
 import { gathered, gatheredWrite } from '../database/gather.ts'

@@ -1,6 +1,6 @@
 import { failureOf } from '../../contract/database-problems.ts'
 import { kinds } from '../../contract/problem-kinds.ts'
-import { noSuch, Problem } from '../../contract/problems.ts'
+import { missing, Problem } from '../../contract/problems.ts'
 import { isSqlError } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { inTransaction } from '../../database/transaction.ts'
@@ -176,7 +176,7 @@ function changeOf(
 ): LockedHouse | 'unchanged' | Fault[] {
   const { id, version, ...members } = sent
   if (isAbout('id', faults) || isAbout('version', faults)) return faults
-  if (!house) return [{ field: 'id', code: 'not-found', detail: noSuch('house', id as number).message }]
+  if (!house) return [{ field: 'id', code: 'not-found', detail: missing('house', id as number) }]
   if (version !== undefined && version !== house.version) return [conflict(house)]
   const kept = new Set<string>(writableMembers.filter((name) => isStored(members[name], name, house)))
   const left = faults.filter(({ field }) => !kept.has(field))
