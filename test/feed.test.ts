@@ -56,3 +56,23 @@ test('many changes get their positions in steps, once and in order, while others
   )
   expect(rows).toEqual([])
 }, 60_000)
+
+test('the work for a change does not grow with their number, whatever the statistics say', async () => {
+  const place = await onServer()
+  await serve(place)
+  const [importer, reader] = [await place.connect(), await place.connect()]
+  await reader.query('vacuum housing.feed') // it is empty
+  await importer.query('begin')
+  const count = 20_000
+  await importer.query(insert(count))
+  await reader.query('analyze housing.changes') // it does not count the rows of a transaction in progress
+  await importer.query('commit')
+  const explain = 'explain (analyze, buffers, format json) select housing.number_changes()'
+  const [
+    {
+      'QUERY PLAN': [{ Plan: plan }],
+    },
+  ] = (await reader.query(explain)).rows
+  expect((await place.query('select count(*)::int from housing.feed')).rows).toEqual([{ count }])
+  expect(plan['Shared Hit Blocks'] / count).toBeLessThan(20)
+})
