@@ -68,7 +68,8 @@ await withHouses(async (DATABASE_URL) => {
   process.stdout.write(
     `memory of the process during the imports: ${before.toFixed(0)} MB before, ${most.toFixed(0)} MB at most\n`,
   )
-  // What only the first exports after an import pay for: positions in the feed, and code that is not compiled yet.
+  // What only the first exports after an import pay for: old statistics, positions in the feed, code that is not compiled yet.
+  await psql('analyze')
   for (let done = 0; done < count; done += 50_000) await psql('select housing.number_changes()')
   await answered('export?format=csv')
   await compare(
