@@ -21,10 +21,15 @@ declare module 'fastify' {
 }
 
 /** They come in bursts, and their answers in batches. */
-const quick: Limits = { longestWait: 250, fewest: 300, burst: 300, span: 128 }
+const bounds = { longestWait: 250, fewest: 300 }
+const quick: Limits = { calm: bounds, crowded: bounds, span: 128 }
 
-/** Each takes much of the database: several times what one takes (`bench/overload.ts`). */
-const slowReads: Limits = { longestWait: 50, fewest: 5, burst: 10, span: 16 }
+/** Each takes much of the database (`bench/overload.ts`). */
+const slowReads: Limits = {
+  calm: { longestWait: 150, fewest: 10 },
+  crowded: { longestWait: 50, fewest: 5 },
+  span: 16,
+}
 
 const tooMany = new Problem(
   'unavailable',

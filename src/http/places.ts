@@ -6,13 +6,19 @@ export interface Place {
   leave(): void
 }
 
-export interface Limits {
+/** How many requests are admitted. */
+interface Bounds {
   /** How long a request may have to wait behind others of its path, in milliseconds. */
   longestWait: number
   /** How many are admitted however slow they are. */
   fewest: number
-  /** The same while none was rejected for a second: so many may well be all that there are. */
-  burst: number
+}
+
+export interface Limits {
+  /** While none was rejected for a second: so many may well be all that there are. */
+  calm: Bounds
+  /** After that. */
+  crowded: Bounds
   /** Over how many answers their pace is averaged. */
   span: number
 }
@@ -35,13 +41,13 @@ export class Load implements Place {
     this.#limits = limits
   }
 
-  /** Whether one more is too many, and so bursts are for a while. */
+  /** Whether one more is too many; then it is crowded for a while. */
   rejects(): boolean {
-    const { longestWait, fewest, burst } = this.#limits
-    if (this.#inProgress < fewest) return false
     const now = performance.now()
-    const isBurst = this.#inProgress < burst && now - this.#lastRejection > second
-    const isFull = this.#inProgress >= most || (this.#inProgress * this.#pace > longestWait && !isBurst)
+    const { calm, crowded } = this.#limits
+    const { longestWait, fewest } = now - this.#lastRejection > second ? calm : crowded
+    const isFull =
+      this.#inProgress >= fewest && (this.#inProgress * this.#pace > longestWait || this.#inProgress >= most)
     if (isFull) this.#lastRejection = now
     return isFull
   }
@@ -55,8 +61,8 @@ export class Load implements Place {
 
   leave(): void {
     const now = performance.now()
-    const { longestWait, span } = this.#limits
-    this.#pace += (Math.min(now - this.#last, longestWait) - this.#pace) / span // so a stall is soon forgotten
+    const { calm, span } = this.#limits
+    this.#pace += (Math.min(now - this.#last, calm.longestWait) - this.#pace) / span // so a stall is soon forgotten
     this.#last = now
     this.#inProgress -= 1
   }

@@ -92,7 +92,7 @@ describe('the image', () => {
     expect(paths.filter((path) => /\.map$|\.d\.[cm]?ts$|\/test\//.test(path))).toEqual([])
 
     const compiled = paths.filter((path) =>
-      /^app\/dist\/((main|[a-z]+-[0-9A-Z]{8})\.js|page\/[\w.-]+|blank-database\.tar\.gz)$/.test(path),
+      /^app\/dist\/((main|embedded-worker|[a-z]+-[0-9A-Z]{8})\.js|page\/[\w.-]+|blank-database\.tar\.gz)$/.test(path),
     )
     expect(compiled).toEqual(expect.arrayContaining(['app/dist/main.js', 'app/dist/blank-database.tar.gz']))
     expect(paths.filter((path) => !inPackages.includes(path) && !compiled.includes(path)).toSorted()).toEqual(
@@ -153,7 +153,7 @@ test('after a source change the build reuses the layer of the packages', async (
   const seconds = await build(name, folder, '--load')
   tell(`build after a change of the source: ${seconds.toFixed(1)} s`)
   expect(seconds).toBeLessThan(60) // 20 if nothing else runs
-  expect(await docker('run', '--rm', name, 'grep', '-rl', name, 'dist')).toMatch(/^dist\/serve-\w+\.js$/)
+  expect(await docker('run', '--rm', name, 'grep', '-rl', name, 'dist')).toMatch(/^dist\/[a-z]+-\w+\.js$/)
 })
 
 describe('without settings', () => {
