@@ -20,7 +20,6 @@ declare
   in_progress xid8[];
   found_changes bigint;
   last_examined bigint;
-  fresh_changes bigint[];
 begin
   if current_setting('transaction_read_only')::boolean then return; end if;
   select * into state from housing.feed_state;
@@ -77,16 +76,15 @@ begin
       and (p.transaction >= pg_snapshot_xmax(state.next_seen) and p.transaction < pg_snapshot_xmax(pg_current_snapshot())
         or p.transaction = any (in_progress))
       and not exists (select from housing.feed f where f.change = p.position)
-  ), fresh as (
+  ), added as (
+    insert into housing.feed (change)
     select e.position from examined e
     where (state.seen is null or not pg_visible_in_snapshot(e.transaction, state.seen))
       and not exists (select from housing.feed f where f.change = e.position)
       and e.housing_id not in (select housing_id from waiting)
+    order by e.position
   )
-  select max(position), (select array_agg(position order by position) from fresh) into last_examined, fresh_changes
-    from examined;
-  -- Not in the same statement: where the statistics are old, Postgres would look through all of its new rows for each of them.
-  insert into housing.feed (change) select unnest(fresh_changes);
+  select max(position) into last_examined from examined;
 
   if last_examined < state.until then
     update housing.feed_state set seen = state.seen, origin = this_origin, next_seen = state.next_seen,
