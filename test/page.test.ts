@@ -72,6 +72,13 @@ const forbidStorage = `
 /** An attribute of what has the focus. */
 const focused = (page: Page, attribute: string) => page.evaluate(`document.activeElement?.getAttribute('${attribute}')`)
 
+/** Something to wait for: until `answer` is called. */
+function hold() {
+  let answer = () => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  return { held, answer }
+}
+
 test('an empty registry offers demo data, which fills a list that grows as one scrolls', async () => {
   const page = await open()
   await button(page, 'Look around with demo data').click()
@@ -547,8 +554,7 @@ test('what this page imports or changes beyond the rows that it shows is not ann
   await page.goto(`${url}?house=${last}`)
   await page.locator('[data-live=true]').waitFor()
   await field(page, 'Street').fill('Far Street')
-  let answer = () => {}
-  const held = new Promise<void>((resolve) => (answer = resolve))
+  const { held, answer } = hold()
   await page.route(new RegExp(`/housing/${last}$`), async (route) => {
     const response = await route.fetch()
     if (route.request().method() === 'PATCH') await held
@@ -596,8 +602,7 @@ test('what is typed during a save stays, and the old values do not come back', a
   await post(houses, library)
   const page = await open('?house=1')
   await field(page, 'Street').fill('Slow Street')
-  let answer = () => {}
-  const held = new Promise<void>((resolve) => (answer = resolve))
+  const { held, answer } = hold()
   await page.route(/\/housing\/1$/, async (route) => {
     if (route.request().method() === 'PATCH') await held
     else await new Promise(() => {}) // the answer to a read never comes
@@ -671,8 +676,7 @@ test('a double click on Discard deletes nothing', async () => {
 
 test('of two files that are chosen one after the other, the later one is imported', async () => {
   const page = await open('?view=import')
-  let answer = () => {}
-  const held = new Promise<void>((resolve) => (answer = resolve))
+  const { held, answer } = hold()
   await page.route(
     /dry_run/,
     async (route) => {
