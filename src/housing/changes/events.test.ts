@@ -1,17 +1,21 @@
-import type { AddressInfo } from 'node:net'
-import { beforeEach, expect, test, vi } from 'vitest'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { sql } from 'kysely'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { apiOver, startApi } from '../../../test/support/api.ts'
 import { follow } from '../../../test/support/events.ts'
 import { client, library as house } from '../../../test/support/http.ts'
 
-const { database } = await startApi()
+const { database, db } = await startApi()
 const housing = '/api/v2/housing'
 let api: ReturnType<typeof client>
 let url: string
+let sockets: Socket[]
 let stop: () => Promise<void>
 beforeEach(async () => {
   const app = await apiOver(database)
   await app.listen({ host: '127.0.0.1', port: 0 })
+  sockets = []
+  app.server.on('connection', (socket) => sockets.push(socket))
   api = client(app)
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}${housing}/changes`
   stop = () => app.close()
@@ -94,6 +98,24 @@ test('changes beyond those in memory are read from the database', async () => {
   for (let i = 0; i < 2000; i++) received.push(await next())
   expect(received).toEqual([...(await items('?limit=1000')), ...(await items('?limit=1000&after=1000'))])
 })
+
+test('for a client that does not read, no more than one batch is kept', async () => {
+  const count = 14_000 // 10 MB, of which the operating system takes some
+  const insert = sql`
+    insert into housing.housing (address, street, city, postal_code, housing_type_id)
+    select i, repeat('漢', 50), repeat('😀', 50), 'V8W 1P6', 1 from generate_series(1, 2000) i`
+  for (let rows = 0; rows < count; rows += 2000) await insert.execute(db)
+  const { port, pathname } = new URL(url)
+  const deaf = connect(Number(port), '127.0.0.1')
+  onTestFinished(() => void deaf.destroy())
+  deaf.write(`GET ${pathname} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`)
+  await expect.poll(() => sockets.length).toBe(1)
+  const other = follow(url)
+  await expect.poll(() => other.positions().length, { timeout: 60_000 }).toBe(count)
+  const [kept] = sockets.map(({ writableLength }) => writableLength)
+  expect(kept).toBeGreaterThan(0)
+  expect(kept).toBeLessThan(200 * 1000)
+}, 90_000)
 
 test('within fifteen seconds each stream gets a comment, but not all at once', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
