@@ -21,7 +21,7 @@ import { addVersion1 } from './v1/version1.ts'
 export interface ServerOptions extends Omit<AppOptions, 'connections'> {
   database: Pick<
     OpenDatabase,
-    'db' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection' | 'connections'
+    'db' | 'beside' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection' | 'connections'
   >
   access: AccessSettings
   readiness: Readiness
@@ -31,13 +31,13 @@ export interface ServerOptions extends Omit<AppOptions, 'connections'> {
 /** The API's table of contents. */
 export async function createServer({ database, access, readiness, version, ...options }: ServerOptions) {
   const app = createApp({ ...options, readiness, connections: database.connections })
-  const { db, findTrouble, listen } = database
+  const { db, beside, findTrouble, listen } = database
   const types = new HousingTypes(
-    db,
+    database,
     listen('housing_types', (line) => options.log.info(line)),
   )
 
-  const feed = new Feed(db, options.log)
+  const feed = new Feed(beside, options.log)
   wakeAfterWrites(app, feed)
 
   await controlAccess(app, { settings: access, database, log: options.log })

@@ -27,7 +27,7 @@ export const settings = {
   POSTGRES_POOL: {
     default: '10',
     meaning:
-      'Most connections for requests, 1–1000; three more probe, listen and migrate, and up to six import and export.',
+      'Most connections for requests, 1–1000; six more read history and feed, probe, listen and migrate, and up to six import and export.',
   },
   DATABASE_URL: {
     default: '',

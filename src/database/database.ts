@@ -21,6 +21,11 @@ export interface OpenDatabase {
   withClient<T>(use: (client: pg.ClientBase) => Promise<T>): Promise<T>
   /** Whether all share one connection, so that whoever holds it delays the others. */
   hasOneConnection: boolean
+  /**
+   * The same database for what does not touch the table of the houses: callers, housing types, history, the feed. A server gives it
+   * connections of its own, so that it goes on while all of `db` wait for that table.
+   */
+  beside: Database
   /** How many connections `db` has. */
   connections: number
   /** The same database for work that takes long: a server gives it connections of its own, without a common deadline. */

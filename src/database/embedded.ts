@@ -98,6 +98,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
       }
     },
     hasOneConnection: true,
+    beside: db,
     connections: 1,
     bulk: kyselyOver({ ...connections, connect: connectForLong }, admit),
     async *copyOut(statement, signal) {

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { noDatabase } from '../../test/support/api.ts'
+import { actingAs } from './actor.ts'
 import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
 
@@ -16,7 +17,7 @@ function question() {
     together: (_db, keys: number[]) =>
       new Promise<number[]>((resolve, fail) => sent.push({ keys, answer: () => resolve([...keys]), fail })),
   })
-  return { ask: (key: number) => ask(db, key), sent, batches: () => sent.map(({ keys }) => keys) }
+  return { ask: (key: number, as = db) => ask(as, key), sent, batches: () => sent.map(({ keys }) => keys) }
 }
 
 test('questions asked in one turn are sent together at its end', async () => {
@@ -31,7 +32,7 @@ test('questions asked in one turn are sent together at its end', async () => {
 
 test('at most two batches are under way, and later questions join the next one, never one that was sent', async () => {
   const { ask, sent, batches } = question()
-  const answers = [1, 2, 3, 4, 5, 6, 7, 8].map(ask)
+  const answers = [1, 2, 3, 4, 5, 6, 7, 8].map((key) => ask(key))
   await turn()
   expect(batches()).toEqual([
     [1, 2, 3],
@@ -46,6 +47,26 @@ test('at most two batches are under way, and later questions join the next one, 
   expect(batches()[2]).toEqual([7, 8, 9])
   for (const { answer } of sent) answer()
   expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test('several callers share the two batches that are under way, and take turns', async () => {
+  const { ask, sent, batches } = question()
+  const [one, other] = [actingAs(db, { name: 'one' }), actingAs(db, { name: 'other' })]
+  const answers = [...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((key) => ask(key, one)), ask(11, other), ask(12)]
+  await turn()
+  expect(batches()).toHaveLength(2)
+  sent[0]?.answer()
+  await Promise.all(answers.slice(0, 3))
+  expect(batches()).toHaveLength(3)
+  sent[2]?.answer()
+  await Promise.all(answers.slice(6, 9))
+  sent[3]?.answer()
+  await answers[10]
+  sent[4]?.answer()
+  await answers[11]
+  for (const { answer } of sent) answer()
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+  expect(batches()).toEqual([[1, 2, 3], [4, 5, 6], [7, 8, 9], [11], [12], [10]])
 })
 
 test.each([

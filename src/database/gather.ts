@@ -3,8 +3,8 @@ import { currentWork } from '../tracing.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
 import type { Database } from './tables.ts'
 
-/** How many batches of one query may run at once. Meanwhile the next batch fills. */
-const lanes = 2
+/** How many batches of one query may run at once, whoever asks. Meanwhile the next batch fills. */
+const maxLanes = 2
 /** How many may wait: about as many as are answered in a second. */
 const maxWaiting = 10_000
 
@@ -14,14 +14,16 @@ const batchSize = histogram(
   [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
 ).of()
 
-const gathering = new WeakSet<Database>()
+/** The databases that batch, and of which each is a copy: itself, if of none. */
+const originals = new WeakMap<Database, Database>()
 
 /** Turns batching on for this database; queries in its transactions still run alone. */
-export const gatherFor = (db: Database): unknown => gathering.add(db)
+export const gatherFor = (db: Database): unknown => originals.set(db, db)
 
-/** Turns batching on for `copy` if it is on for `db`; their queries are never in one batch. */
+/** Turns batching on for `copy` if it is on for `db`; their queries take turns, but are never in one batch. */
 export function gatherAs(db: Database, copy: Database): Database {
-  if (gathering.has(db)) gathering.add(copy)
+  const original = originals.get(db)
+  if (original) originals.set(copy, original)
   return copy
 }
 
@@ -40,11 +42,20 @@ interface Gathered<Key, Value> {
  */
 export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key, Value>) {
   const queues = new WeakMap<Database, (key: Key) => Promise<Value>>()
+  const lanesOf = new WeakMap<Database, Lanes>()
   return (db: Database, key: Key): Promise<Value> => {
-    if (!gathering.has(db)) return alone(db, key)
-    const ask = queues.get(db) ?? queue(maxBatch, (keys) => answerAll(db, keys))
+    const ask = queues.get(db) ?? begin(db)
+    return ask ? ask(key) : alone(db, key)
+  }
+
+  function begin(db: Database): ((key: Key) => Promise<Value>) | undefined {
+    const original = originals.get(db)
+    if (!original) return undefined
+    const shared = lanesOf.get(original) ?? new Lanes()
+    lanesOf.set(original, shared)
+    const ask = queue(shared, maxBatch, (keys: Key[]) => answerAll(db, keys))
     queues.set(db, ask)
-    return ask(key)
+    return ask
   }
 
   /** Where Postgres rejects a batch, perhaps because of one key, each is asked alone. */
@@ -87,15 +98,59 @@ interface Waiting<Key, Value> {
   reject: (error: unknown) => void
 }
 
-function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>) {
-  const waiting: Waiting<Key, Value>[] = []
-  let underWay = 0
+/** A queue whose next batch waits for a lane. */
+interface Waiter {
+  send: () => void
+  /** Rejects all that wait in it. */
+  giveUp: () => void
+}
 
-  const send = () => {
-    while (underWay < lanes && waiting.length > 0) void answer(waiting.splice(0, maxBatch))
+/** The lanes of one query. */
+class Lanes {
+  #free = maxLanes
+  readonly #waiting = new Set<Waiter>()
+
+  /** Takes a lane, if one is free; otherwise the waiter is called when its turn has come. */
+  take(waiter: Waiter): boolean {
+    if (this.#free === 0) {
+      this.#waiting.add(waiter)
+      return false
+    }
+    this.#free -= 1
+    return true
   }
+
+  leave(): void {
+    this.#free += 1
+    for (const waiter of this.#waiting) {
+      if (this.#free === 0) break
+      this.#waiting.delete(waiter)
+      waiter.send()
+    }
+  }
+
+  /** Whoever waits behind a database that hangs would wait as long. */
+  giveUp(): void {
+    for (const { giveUp } of this.#waiting) giveUp()
+  }
+}
+
+function queue<Key, Value>(
+  lanes: Lanes,
+  maxBatch: number,
+  answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>,
+) {
+  const waiting: Waiting<Key, Value>[] = []
+  const waiter = {
+    send() {
+      while (waiting.length > 0 && lanes.take(waiter)) void answer(waiting.splice(0, maxBatch))
+    },
+    giveUp() {
+      for (const { reject } of waiting.splice(0)) reject(new Overloaded())
+    },
+  }
+
   const answer = async (batch: Waiting<Key, Value>[]) => {
-    underWay += 1
     batchSize.observe(batch.length)
     try {
       const [first] = batch as [Waiting<Key, Value>]
@@ -105,16 +160,14 @@ function queue<Key, Value>(maxBatch: number, answerAll: (keys: Key[]) => Promise
         else batch[i]?.reject(answer.reason)
     } catch (error) {
       for (const { reject } of batch) reject(error)
-      // Whoever waits behind a database that hangs would wait as long.
-      if (isStuck(error)) for (const { reject } of waiting.splice(0)) reject(new Overloaded())
+      if (isStuck(error)) lanes.giveUp()
     }
-    underWay -= 1
-    send()
+    lanes.leave()
   }
   return (key: Key) =>
     new Promise<Value>((resolve, reject) => {
       if (waiting.length >= maxWaiting) return reject(new Overloaded())
-      if (waiting.length === 0) setImmediate(send)
+      if (waiting.length === 0) setImmediate(waiter.send)
       waiting.push({ key, within: currentWork(), resolve, reject })
     })
 }

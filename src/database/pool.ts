@@ -71,6 +71,8 @@ interface Options {
   deadline?: number
   /** The same for each statement, where there is no `deadline` for all. */
   deadlineOfEach?: number
+  /** What another pool of the same database knows of them. */
+  rejected?: ReliablePool['rejected']
 }
 
 /**
@@ -80,11 +82,16 @@ interface Options {
  */
 export function reliable(
   pool: pg.Pool,
-  { name = 'requests', names, deadline = Number.POSITIVE_INFINITY, deadlineOfEach = deadline }: Options = {},
+  {
+    name = 'requests',
+    names,
+    deadline = Number.POSITIVE_INFINITY,
+    deadlineOfEach = deadline,
+    rejected = {},
+  }: Options = {},
 ): ReliablePool {
   const measures = measured(pool, name)
   const connections = new WeakMap<pg.PoolClient, Connection>() // one for each, as Kysely keeps something for each
-  const rejected: ReliablePool['rejected'] = {}
   const checkOut = checkOutOf(pool)
   const connect = async (until: number) => {
     if (pool.waitingCount >= maxWaiting) throw new Overloaded()

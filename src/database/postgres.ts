@@ -33,6 +33,15 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
   })
   const db = kyselyOver(pool, admit)
   gatherFor(db)
+  const beside = kyselyOver(
+    reliable(openPool(settings, { max: 3 }), {
+      name: 'beside',
+      names: statementNames,
+      deadline: queryDeadline,
+      rejected: pool.rejected,
+    }),
+    admit,
+  )
   const bulk = kyselyOver(
     reliable(openPool(settings, { max: 2, statement_timeout: bulkDeadline - second }), {
       name: 'bulk',
@@ -57,6 +66,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
       }
     },
     hasOneConnection: false,
+    beside,
     connections: settings.connections,
     bulk,
     async *copyOut(statement, signal) {
@@ -96,7 +106,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     },
     async close() {
       await Promise.all([probe.end(), ...listeners.map((listener) => listener.stop())])
-      await Promise.all([db.destroy(), bulk.destroy()])
+      await Promise.all([db, beside, bulk].map((database) => database.destroy()))
     },
   }
 }

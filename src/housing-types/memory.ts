@@ -1,3 +1,4 @@
+import type { OpenDatabase } from '../database/database.ts'
 import type { Notices } from '../database/listen.ts'
 import { Memory } from '../database/memory.ts'
 import type { Database } from '../database/tables.ts'
@@ -6,17 +7,17 @@ import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queri
 
 /** The housing types: from memory while this process is notified of changes, otherwise read from Postgres each time. */
 export class HousingTypes {
-  readonly #db: Database
+  readonly #database: Pick<OpenDatabase, 'db' | 'beside'>
   readonly #memory: Memory<HousingTypeRow[]>
 
-  constructor(db: Database, notices: Notices) {
-    this.#db = db
-    this.#memory = new Memory(notices, () => findHousingTypes(db))
+  constructor(database: Pick<OpenDatabase, 'db' | 'beside'>, notices: Notices) {
+    this.#database = database
+    this.#memory = new Memory(notices, () => findHousingTypes(database.beside))
   }
 
   /** All of them, in the order of their creation. They are the same objects until something changes. */
   async all(): Promise<HousingTypeRow[]> {
-    return (await this.#memory.recall()) ?? findHousingTypes(this.#db)
+    return (await this.#memory.recall()) ?? findHousingTypes(this.#database.beside)
   }
 
   /** By its code. Trailing blanks do not matter, as in Postgres' comparison of the type char. */
@@ -28,7 +29,7 @@ export class HousingTypes {
   /** Runs a change in a transaction that locks out all other writers. Reads see it once this resolves. */
   change<T>(work: (tx: Database) => Promise<T>): Promise<T> {
     return this.#memory.change(() =>
-      inTransaction(this.#db, async (tx) => {
+      inTransaction(this.#database.db, async (tx) => {
         await lockHousingTypes(tx)
         return work(tx)
       }),

@@ -37,11 +37,11 @@ const current = answer(Housing, 'The house. It has an ETag unless `as_of` is giv
 })
 
 /** The registry itself: homes can be found, added, replaced, changed and deleted. */
-export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; feed: Feed }> = async (
-  app,
-  { database, feed },
-) => {
-  const { db } = database
+export const housingRoutes: Routes<{
+  database: ExportDatabase & ImportDatabase & { beside: Database }
+  feed: Feed
+}> = async (app, { database, feed }) => {
+  const { db, beside } = database
   declareResource(app, {
     tag: { name: 'Housing', description: 'Homes.' },
     shapes: [
@@ -100,7 +100,7 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; 
     }),
     async ({ params: { id }, query: { as_of }, headers }, reply) => {
       if (as_of !== undefined)
-        return reply.header('cache-control', 'no-store').send(await findHousingAsOf(db, id, as_of))
+        return reply.header('cache-control', 'no-store').send(await findHousingAsOf(beside, id, as_of))
       const house = await findHousing(db, id)
       if (!house) throw noSuch('house', id)
       return sendVersion(reply, house, headers)
@@ -144,7 +144,7 @@ export const housingRoutes: Routes<{ database: ExportDatabase & ImportDatabase; 
     },
   )
 
-  await app.register(versionRoutes, { db })
+  await app.register(versionRoutes, { db, beside })
   await app.register(batchRoutes, { db })
   await app.register(exportRoutes, { database, feed })
   await app.register(importRoutes, { database })

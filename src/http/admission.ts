@@ -53,12 +53,12 @@ const never = () => false
  * they do not use the database.
  *
  * Changes of one resource take turns, as they would in the database, where each waits with a connection of its own. All
- * changes together hold at most half of the connections; the reads of a path that do not share theirs hold a third.
+ * changes together hold at most a third of the connections, and so do additions with an Idempotency-Key, and the reads of
+ * a path that do not share theirs.
  */
 export function admitRequests(app: FastifyInstance, { log, connections }: { log: Log; connections: number }): void {
-  const turnsFor = (share: number) =>
-    new Turns(connections > 1 ? Math.max(1, Math.floor(connections * share)) : Number.POSITIVE_INFINITY)
-  const changes = turnsFor(1 / 2)
+  const aThird = () => new Turns(connections > 1 ? Math.max(1, Math.floor(connections / 3)) : Number.POSITIVE_INFINITY)
+  const [changes, keyed] = [aThird(), aThird()]
   const resources = new Map<string, Turns>()
   const admissions = new Map<string, Admission>() // GET and HEAD of a path share one, and so do its changes
   const sheds = shed.of('requests')
@@ -94,7 +94,7 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
   })
 
   function toRead(isSlow: Holds, isShared: Holds): Admission {
-    const [usual, slow, turns] = [new Load(quick), new Load(slowReads), turnsFor(1 / 3)]
+    const [usual, slow, turns] = [new Load(quick), new Load(slowReads), aThird()]
     const [shared, alone, slowly] = [[usual], [usual, turns], [slow, turns]]
     return {
       loadOf: (request) => (isSlow(request) ? slow : usual),
@@ -120,11 +120,11 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
 
   /** New ones, or a batch of changes. A request with a key is slow: its work is a transaction of several statements. */
   function toAdd(isSlow: Holds): Admission {
-    const [usual, slow, turns] = [new Load(quick), new Load(quick), isSlow === never ? turnsFor(1 / 2) : changes]
+    const [usual, slow] = [new Load(quick), new Load(quick)]
     const isLong: Holds = (request) => request.headers['idempotency-key'] !== undefined || isSlow(request)
     return {
       loadOf: (request) => (isLong(request) ? slow : usual),
-      placesOf: (request) => (isLong(request) ? [slow, turns] : [usual]),
+      placesOf: (request) => (isLong(request) ? [slow, isSlow(request) ? changes : keyed] : [usual]),
     }
   }
 

@@ -9,7 +9,7 @@ import { addVersion1 } from './version1.ts'
 
 const { db, database } = await startApi()
 const app = await appWithCallers(database)
-await addVersion1(app, { db: database.db, types: new HousingTypes(database.db, new Notices()) })
+await addVersion1(app, { db: database.db, types: new HousingTypes(database, new Notices()) })
 afterAll(() => app.close())
 
 test('the history names each of the callers who add houses at the same time', async () => {

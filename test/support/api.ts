@@ -88,6 +88,7 @@ const nowhere: Database = new Kysely({ dialect: new PostgresDialect({ pool: new 
 /** A database for tests that need no data. */
 export const noDatabase = {
   db: nowhere,
+  beside: nowhere,
   bulk: nowhere,
   findTrouble: async () => ({ database: 'there is none' }),
   listen: () => new Notices(),

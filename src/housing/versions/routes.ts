@@ -26,7 +26,7 @@ import {
 import { exampleVersion, HousingVersionId, HousingVersionPage, VersionsQuery } from './schemas.ts'
 
 /** The history of a house, and restoring a version of it. */
-export const versionRoutes: Routes = async (app, { db }) => {
+export const versionRoutes: Routes<{ db: Database; beside: Database }> = async (app, { db, beside }) => {
   app.get(
     `${one}/versions`,
     operation('listHousingVersions', 'The history of a house', {
@@ -53,7 +53,7 @@ export const versionRoutes: Routes = async (app, { db }) => {
     async ({ params: { id }, query: { cursor, limit = 100 } }, reply) => {
       const before = positionIn(cursor, id)
       // One more than the limit: it shows whether there is a next page, and is the predecessor of the last item.
-      const rows = await findVersions(db, id, { limit: limit + 1, ...(before !== undefined && { before }) })
+      const rows = await findVersions(beside, id, { limit: limit + 1, ...(before !== undefined && { before }) })
       if (rows.length === 0 && before === undefined) throw new Problem('not-found', `No house ever had the id ${id}.`)
       const { items, next } = pageOf(rows, limit, ({ version }) => ({ id, before: version }))
       const page = { items: items.map((row, i) => asVersion(row, rows[i + 1])), next }
