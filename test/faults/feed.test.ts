@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { follow } from '../support/events.ts'
 import { remote } from '../support/http.ts'
 import { onServer } from '../support/places.ts'
@@ -108,38 +108,35 @@ test('kill -9 and a restart: clients go on behind their last event', async () =>
   for (const { positions } of listeners) expect(positions()).toEqual(all)
 })
 
-describe('while the database is away', async () => {
+test('while the database is away streams stay and begin, also at a start, and get everything once it is back', async () => {
   const server = await startPostgres()
-  afterAll(() => server.stop())
+  onTestFinished(server.stop)
+  const start = await restartable({ DATABASE_URL: server.url })
+  let program = await start()
+  const url = program.url + changes
+  const { post } = remote(program.url)
+  await post()
+  const early = follow(url)
+  await expect.poll(() => early.positions().length, patient).toBe(1)
+  await server.crash()
+  const during = follow(url)
+  await expect.poll(() => during.statuses, patient).toEqual([200])
+  await server.start()
+  await expect.poll(async () => (await post()).status, patient).toBe(201)
+  for (const { positions, statuses } of [early, during]) {
+    await expect.poll(() => positions().length, patient).toBe(2)
+    expect(statuses).toEqual([200])
+  }
 
-  test('streams stay and begin, also at a start, and get everything once it is back', async () => {
-    const start = await restartable({ DATABASE_URL: server.url })
-    let program = await start()
-    const url = program.url + changes
-    const { post } = remote(program.url)
-    await post()
-    const early = follow(url)
-    await expect.poll(() => early.positions().length, patient).toBe(1)
-    await server.crash()
-    const during = follow(url)
-    await expect.poll(() => during.statuses, patient).toEqual([200])
-    await server.start()
-    await expect.poll(async () => (await post()).status, patient).toBe(201)
-    for (const { positions, statuses } of [early, during]) {
-      await expect.poll(() => positions().length, patient).toBe(2)
-      expect(statuses).toEqual([200])
-    }
-
-    await server.crash()
-    program.signal('SIGKILL')
-    await program.exit
-    program = await start('listening')
-    await expect.poll(() => [early, during].map(({ statuses }) => statuses), patient).toEqual(Array(2).fill([200, 200]))
-    await server.start()
-    await program.says('Ready: ')
-    expect((await post()).status).toBe(201)
-    const all = await pages(program.url)
-    for (const { positions } of [early, during]) await expect.poll(positions, patient).toEqual(all)
-    for (const { statuses } of [early, during]) expect(statuses).toEqual([200, 200])
-  })
+  await server.crash()
+  program.signal('SIGKILL')
+  await program.exit
+  program = await start('listening')
+  await expect.poll(() => [early, during].map(({ statuses }) => statuses), patient).toEqual(Array(2).fill([200, 200]))
+  await server.start()
+  await program.says('Ready: ')
+  expect((await post()).status).toBe(201)
+  const all = await pages(program.url)
+  for (const { positions } of [early, during]) await expect.poll(positions, patient).toEqual(all)
+  for (const { statuses } of [early, during]) expect(statuses).toEqual([200, 200])
 })
