@@ -7,7 +7,7 @@ import { checked, membersOf, type Row } from './rows.ts'
 import { utf8 } from './text.ts'
 
 /** The most rows of a chunk, and about the most characters. */
-const [maxRows, maxLength] = [1000, 1_000_000]
+const [maxRows, maxLength] = [1000, 250_000]
 
 /** A file to import, or the array of a body. */
 export type Source = { type: 'csv' | 'ndjson'; bytes: AsyncIterable<Buffer> } | { type: 'json'; items: unknown[] }
