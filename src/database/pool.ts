@@ -71,7 +71,7 @@ interface Options {
   deadline?: number
   /** The same for each statement, where there is no `deadline` for all. */
   deadlineOfEach?: number
-  /** What another pool of the same database knows of them. */
+  /** Those of another pool of the same database, to have them in common. */
   rejected?: ReliablePool['rejected']
 }
 
