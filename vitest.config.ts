@@ -22,7 +22,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'program', include: ['test/**/*.test.ts'], exclude: ['test/{clients,containers,proxies}/**'] },
+        test: {
+          name: 'program',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/{clients,containers,proxies,spreadsheet}/**'],
+        },
       },
     ],
     globalSetup: './test/support/setup.ts',
