@@ -22,8 +22,8 @@ export interface OpenDatabase {
   /** Whether all share one connection, so that whoever holds it delays the others. */
   hasOneConnection: boolean
   /**
-   * The same database for reads that do not touch the table of the houses: callers, housing types, history, the feed. A
-   * server gives it connections of its own, so that they go on while all of `db` wait for that table.
+   * The same database for what does not touch the table of the houses: callers, reads of housing types and history, the
+   * feed. A server gives it connections of its own, so that they go on while all of `db` wait for that table.
    */
   beside: Database
   /** How many connections `db` has. */

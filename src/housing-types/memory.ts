@@ -5,12 +5,14 @@ import type { Database } from '../database/tables.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { findHousingTypes, type HousingTypeRow, lockHousingTypes } from './queries.ts'
 
+type Connections = Pick<OpenDatabase, 'db' | 'beside'>
+
 /** The housing types: from memory while this process is notified of changes, otherwise read from Postgres each time. */
 export class HousingTypes {
-  readonly #database: Pick<OpenDatabase, 'db' | 'beside'>
+  readonly #database: Connections
   readonly #memory: Memory<HousingTypeRow[]>
 
-  constructor(database: Pick<OpenDatabase, 'db' | 'beside'>, notices: Notices) {
+  constructor(database: Connections, notices: Notices) {
     this.#database = database
     this.#memory = new Memory(notices, () => findHousingTypes(database.beside))
   }
