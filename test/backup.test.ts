@@ -8,6 +8,7 @@ import { ownRegistry, rolesSql } from './support/api.ts'
 import { library, remote } from './support/http.ts'
 import { embedded, insert, onServer, temporaryFolder } from './support/places.ts'
 import { run, serve } from './support/program.ts'
+import { isLong } from './support/rounds.ts'
 
 vi.setConfig({ testTimeout: 240_000 })
 
@@ -295,7 +296,7 @@ describe('a file that is not as it was written', async () => {
     }
     let refused = 0
     let tried = 0
-    for (let at = 0; at < bytes.length; at += process.env.FAULTS === 'long' ? 1 : 37) {
+    for (let at = 0; at < bytes.length; at += isLong ? 1 : 37) {
       const flipped = Buffer.from(bytes)
       flipped[at] = (flipped[at] as number) ^ (1 << (at % 8))
       const [head, tail] = [bytes.subarray(0, at), bytes.subarray(at)]

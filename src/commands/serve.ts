@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { databaseOf } from '../database/open.ts'
+import { backlog } from '../http/limits.ts'
 import { createLog, type Log, watchEventLoop } from '../log.ts'
 import { bringUp } from '../migrations/bring-up.ts'
 import { readMigrations } from '../migrations/files.ts'
@@ -66,7 +67,7 @@ async function listen(app: FastifyInstance, { host, port }: Config, where: strin
   }
   try {
     // For `localhost` Fastify would open a second server, without the limits that ours has.
-    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, listenTextResolver })
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, backlog, listenTextResolver })
   } catch (error) {
     throw cannotListen(error, { host, port }, '')
   }

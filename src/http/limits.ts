@@ -24,6 +24,9 @@ export const httpLimits = {
   requireHostHeader: false, // Node's own 400 has neither a body nor our headers
 }
 
+/** How many connections wait while the process is busy: as many as Linux lets by default. Node's own default is 511. */
+export const backlog = 4096
+
 /** How long a client that is still sending has to read why it was rejected, in milliseconds. */
 const linger = 2 * second
 

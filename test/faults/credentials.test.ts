@@ -8,7 +8,7 @@ import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
 import { isLong } from '../support/rounds.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: isLong ? 600_000 : 120_000 })
 
 const amount = isLong ? 100_000 : 5_000
 

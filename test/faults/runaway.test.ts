@@ -12,8 +12,9 @@ import { sessionStatements } from '../../src/database/session.ts'
 import { library, remote } from '../support/http.ts'
 import { dataFolder, temporaryFolder } from '../support/places.ts'
 import { serve } from '../support/program.ts'
+import { isLong } from '../support/rounds.ts'
 
-vi.setConfig({ testTimeout: process.env.FAULTS === 'long' ? 1_800_000 : 180_000 })
+vi.setConfig({ testTimeout: isLong ? 1_800_000 : 180_000 })
 
 const endless = `
   create function housing.run_away() returns trigger language plpgsql as $$ begin loop end loop; end $$;
@@ -190,7 +191,7 @@ test('whatever it was writing, Postgres that is ended has every acknowledged row
       }
     }
   }
-  for (let round = 0; round < (process.env.FAULTS === 'long' ? 60 : 5); round++) {
+  for (let round = 0; round < (isLong ? 60 : 5); round++) {
     const client = await connect()
     engine.limit = 20 + Math.random() * 100
     await writeUntilEnded(client, round % 2 === 1)
