@@ -165,7 +165,7 @@ function creationOf({ sent, faults }: Row, types: Types): StoredHouse | Fault[] 
   const { housing_type, ...house } = asStored(sent as HousingInput)
   const housing_type_id = types.get(housing_type)
   if (housing_type_id === undefined) return [unknownType(housing_type)]
-  return Object.assign(house, { housing_type_id }) // as `merged` does
+  return Object.assign(house, { housing_type_id }) // spreading would leave a hidden class for each
 }
 
 /** The members that a row leaves as they are need not be valid: rows from before today's rules stay as they are. */

@@ -3,16 +3,13 @@ import { type CsvError, type Options, Parser } from 'csv-parse'
 import { isFormula } from '../export/csv.ts'
 import { writableMembers } from '../schemas.ts'
 import { invalidFile, type Place } from './problems.ts'
-import { columns, ignoredColumns } from './rows.ts'
+import { columns, ignoredColumns, type Row } from './rows.ts'
 
 /** The most characters of a cell, and the most bytes of a row. */
 const [maxCell, maxRow] = [8192, 65536]
 
 /** The most rows of blanks that have another number of cells than the header: they take the parser long. */
 const maxBlank = 1000
-
-/** The cells of a row, by the names of their columns. */
-export type Cells = Record<string, string>
 
 /** The cells of a row, and the line in which it begins. */
 interface CsvRow {
@@ -21,12 +18,12 @@ interface CsvRow {
 }
 
 /**
- * The rows of a CSV file (RFC 4180) that is in UTF-8, without blank ones, and the names of the columns that count. Throws
- * where it is not such a file.
+ * The rows of a CSV file (RFC 4180) that is in UTF-8, without blank ones, and the names of the columns that count. An empty
+ * `id` or `version` is none. Throws where it is not such a file.
  */
 export async function* csvRows(
   text: AsyncIterable<Buffer>,
-): AsyncGenerator<{ line: number; columns: string[]; cells: Cells }> {
+): AsyncGenerator<{ line: number; columns: string[]; members: Row['sent'] }> {
   const { first, all } = await withFirstLine(text)
   const lines = new LineCounter()
   const parser = new LineParser(lines, {
@@ -47,7 +44,7 @@ export async function* csvRows(
         header = namesIn(cells, line)
         counting = columns.filter((name) => header?.includes(name))
       } else if (cells.some((cell) => cell.trim() !== '') || (cells.length !== header.length && ++blank > maxBlank)) {
-        yield { line, columns: counting, cells: cellsByName(cells, header, line) }
+        yield { line, columns: counting, members: membersOf(cells, header, line) }
       }
     }
   } catch (error) {
@@ -132,7 +129,7 @@ function namesIn(cells: string[], line: number): string[] {
   return names
 }
 
-function cellsByName(cells: string[], header: string[], line: number): Cells {
+function membersOf(cells: string[], header: string[], line: number): Row['sent'] {
   if (cells.length !== header.length) {
     const column = Math.min(cells.length, header.length) + 1
     const what = `The header names ${header.length} columns, but the row has ${cells.length}.`
@@ -141,10 +138,18 @@ function cellsByName(cells: string[], header: string[], line: number): Cells {
   const tooLong = cells.findIndex((cell) => cell.length > maxCell)
   if (tooLong >= 0)
     throw invalidFile({ line, column: tooLong + 1 }, 'too-long', `A cell may have at most ${maxCell} characters.`)
-  const byName: Cells = {}
-  for (const [i, name] of header.entries()) if (columns.includes(name)) byName[name] = unescaped(cells[i] as string)
-  return byName
+  const members: Row['sent'] = {}
+  for (const [i, name] of header.entries()) {
+    const text = unescaped(cells[i] as string)
+    if (name === 'id' || name === 'version') {
+      if (text !== '') members[name] = numberIn(text)
+    } else if (columns.includes(name)) members[name] = text
+  }
+  return members
 }
+
+/** Digits are a number. Anything else is found to be wrong later. */
+const numberIn = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : text)
 
 /** Without the apostrophe that an export puts before what a spreadsheet would run as a formula. */
 const unescaped = (cell: string) => (cell.startsWith("'") && isFormula(cell) ? cell.slice(1) : cell)

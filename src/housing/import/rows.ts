@@ -44,20 +44,11 @@ export function checked(line: number, sent: unknown): Row {
     return { line, sent: {}, faults: faultsOfNew(sent) }
   const hasId = 'id' in sent
   const ignored = hasId ? ignoredColumns : reportColumns
-  const members = Object.fromEntries(Object.entries(sent).filter(([name]) => !ignored.includes(name)))
+  const members = without(ignored, sent)
   return { line, sent: members, faults: hasId ? faultsOfChange(members) : faultsOfNew(members) }
 }
 
-/** The members that the cells of a row stand for: an empty `id` or `version` is none, and digits are a number. */
-export function membersOf({ id = '', version = '', ...others }: Record<string, string>): Row['sent'] {
-  return merged(id !== '' && { id: numberIn(id) }, others, version !== '' && { version: numberIn(version) })
+function without(names: string[], members: object): Row['sent'] {
+  if (!Object.keys(members).some((name) => names.includes(name))) return members as Row['sent']
+  return Object.fromEntries(Object.entries(members).filter(([name]) => !names.includes(name)))
 }
-
-/**
- * One object with the members of all. For the rows of a file: V8 gives each object of `{ ...one, more }` a hidden class of
- * its own, and keeps these until the next full garbage collection.
- */
-export const merged = (...parts: (object | false)[]): Record<string, unknown> =>
-  Object.fromEntries(parts.flatMap((part) => Object.entries(part)))
-
-const numberIn = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : text)

@@ -3,11 +3,14 @@ import { csvRows } from './csv.ts'
 import { ndjsonRows } from './ndjson.ts'
 import { invalidFile } from './problems.ts'
 import { beginImport, deleteImport, stageChunk } from './queries.ts'
-import { checked, membersOf, type Row } from './rows.ts'
+import { checked, type Row } from './rows.ts'
 import { utf8 } from './text.ts'
 
-/** The most rows of a chunk, and about the most characters. */
-const [maxRows, maxLength] = [1000, 250_000]
+/**
+ * The most rows of a chunk, and about the most characters: V8 keeps a string of more than 128 KiB until the next full garbage
+ * collection.
+ */
+const [maxRows, maxLength] = [1000, 120_000]
 
 /** A file to import, or the array of a body. */
 export type Source = { type: 'csv' | 'ndjson'; bytes: AsyncIterable<Buffer> } | { type: 'json'; items: unknown[] }
@@ -65,6 +68,6 @@ async function* rowsOf(source: Source): AsyncGenerator<{ columns: string[]; row:
   else if (source.type === 'ndjson')
     for await (const { line, value } of ndjsonRows(utf8(source.bytes))) yield { columns: [], row: checked(line, value) }
   else
-    for await (const { line, columns, cells } of csvRows(utf8(source.bytes)))
-      yield { columns, row: checked(line, membersOf(cells)) }
+    for await (const { line, columns, members } of csvRows(utf8(source.bytes)))
+      yield { columns, row: checked(line, members) }
 }
