@@ -1,6 +1,8 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
+import { maxInt4 } from '../../contract/json-schema.ts'
 import { trimmed } from '../../contract/text.ts'
 import { inUtc } from '../../contract/time.ts'
+import { statement } from '../../database/statement.ts'
 import type { Database } from '../../database/tables.ts'
 import { findHousingByPostalCode } from '../gathered.ts'
 import { canonical } from '../postal-code.ts'
@@ -84,6 +86,8 @@ export type ListedHousing = HousingRow & { stored_time?: string }
 export function listHousing(db: Database, { condition, sort, limit, after }: List): Promise<ListedHousing[]> {
   const postalCode = onlyCode(condition.filters)
   if (postalCode !== undefined && sort === 'id' && !after) return findHousingByPostalCode(db, { postalCode, limit })
+  if (sort === 'id' && Object.keys(condition.filters).length === 0)
+    return listAll(db, { after: Number(after?.[0] ?? beforeAll), limit })
   let query = sorted(db, condition, sort).$if(keyOf(sort) === 'updated_at', (list) =>
     list.select(sql<string>`h.updated_at::text`.as('stored_time')),
   )
@@ -96,6 +100,14 @@ export function listHousing(db: Database, { condition, sort, limit, after }: Lis
   }
   return query.limit(limit).execute()
 }
+
+/** Less than every id. */
+const beforeAll = -maxInt4 - 2
+
+/** The plain list, which is asked for most. */
+const listAll = statement('list_housing', (db, { after, limit }: { after: number; limit: number }) =>
+  sorted(db, { filters: {} }, 'id').where(sql<SqlBool>`h.id > ${after}::bigint`).limit(limit).compile(),
+)
 
 /** All houses for which the condition holds, in order. */
 export function sorted(db: Database, condition: Condition, sort: Sort) {
