@@ -211,6 +211,7 @@ describe('a connection that fails', () => {
     }
     expect((await whileKilled(() => api.get(`/api/v2/housing/${id}`))).statusCode).toBe(200)
     expect((await whileKilled(() => api.get('/api/v2/housing?city=victoria'))).statusCode).toBe(200)
+    expect((await whileKilled(() => api.get('/api/v2/housing?housing_type=SFD&count=exact'))).statusCode).toBe(200)
     const change = () => api.patch(`/api/v2/housing/${id}`, { city: 'Hope' }, { 'if-match': '*' })
     expectProblem(await whileKilled(change), 503, 'outcome-unknown')
     expectProblem(await whileKilled(() => post('c')), 503, 'outcome-unknown')

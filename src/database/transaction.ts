@@ -1,4 +1,4 @@
-import { isGivenUp, NotDone } from './errors.ts'
+import { ConnectionLost, isGivenUp, NotDone } from './errors.ts'
 import type { Database } from './tables.ts'
 
 const retries = 3
@@ -13,6 +13,17 @@ export async function inTransaction<T>(db: Database, work: (tx: Database) => Pro
   return repeated(
     () => db.connection().execute((connection) => repeated(() => connection.transaction().execute(work), isGivenUp)),
     (error) => error instanceof NotDone && !error.timedOut,
+  )
+}
+
+/**
+ * Runs reads over one connection, whose deadline they share. Repeats all of them, up to three times, if it is lost and did
+ * not time out.
+ */
+export function overOneConnection<T>(db: Database, read: (db: Database) => Promise<T>): Promise<T> {
+  return repeated(
+    () => db.connection().execute(read),
+    (error) => (error instanceof NotDone || error instanceof ConnectionLost) && !error.timedOut,
   )
 }
 

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { closeSync, openSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { library, remote } from '../support/http.ts'
 import { embedded, onServer, readerOf, temporaryFolder } from '../support/places.ts'
 import { guarded, startPostgres } from '../support/postgres.ts'
@@ -263,6 +264,20 @@ test('a caller waits for all its statements together no longer than the deadline
   expect((await list()).body.items).toEqual([])
 })
 
+test('all statements of a list share the deadline: 504', async () => {
+  const { connect, list } = await onDatabase()
+  const [types, houses] = [await connect(), await connect()]
+  await types.query('begin; lock housing.housing_types')
+  await houses.query('begin; lock housing.housing')
+  const answer = list('?housing_type=SFD')
+  await sleep(3000) // neither waits as long as a statement may
+  await types.query('rollback')
+  await sleep(3000)
+  await houses.query('rollback')
+  expect(await answer).toMatchObject({ status: 504, body: { code: 'timeout' } })
+  expect((await list('?housing_type=SFD')).status).toBe(200)
+})
+
 const words = isLong ? ['pg_backend_pid', 'pg_try_advisory_lock', 'installed_rank', 'commit'] : []
 test.each(['to_regclass', 'create table housing.changes', ...words])(
   'a start over a network that drops silently at the word %s tries again, and says so',
@@ -332,37 +347,34 @@ test('behind a pooler that drops the options of a session, the role must set the
   await storesAndReads(remote(program.url))
 })
 
-describe('a damaged page', async () => {
+test('a damaged page: 503, not ready, and ready again when it is repaired', async () => {
   const server = await startPostgres()
-  afterAll(() => server.stop())
-
-  test('503, not ready, and ready again when it is repaired', async () => {
-    const program = await serve({ env: { DATABASE_URL: server.url } })
-    const { post, list, ready, alive } = remote(program.url)
-    expect((await post()).status).toBe(201)
-    const client = new pg.Client(server.url)
-    await client.connect()
-    const { rows } = await client.query("select pg_relation_filepath('housing.housing') as path")
-    await client.query('checkpoint')
-    await client.end()
-    await server.crash()
-    const file = openSync(join(server.data, rows[0].path), 'r+')
-    writeSync(file, Buffer.alloc(200, 0xa5), 0, 200, 0)
-    closeSync(file)
-    await server.start()
-    await vi.waitFor(async () => expect((await list()).body.code).toBe('storage-damaged'), 20_000)
-    expect(await list()).toMatchObject({ status: 503, body: { code: 'storage-damaged' } })
-    expect([await ready(), await alive()]).toEqual([503, 200])
-    const repair = new pg.Client(server.url)
-    await repair.connect()
-    await repair
-      .query('set zero_damaged_pages = on; select count(*) from housing.housing; vacuum housing.housing')
-      .catch(() => {})
-    await repair.query('truncate housing.housing')
-    await repair.end()
-    expect(await list()).toMatchObject({ status: 200 })
-    expect(await ready()).toBe(200)
-  })
+  onTestFinished(server.stop)
+  const program = await serve({ env: { DATABASE_URL: server.url } })
+  const { post, list, ready, alive } = remote(program.url)
+  expect((await post()).status).toBe(201)
+  const client = new pg.Client(server.url)
+  await client.connect()
+  const { rows } = await client.query("select pg_relation_filepath('housing.housing') as path")
+  await client.query('checkpoint')
+  await client.end()
+  await server.crash()
+  const file = openSync(join(server.data, rows[0].path), 'r+')
+  writeSync(file, Buffer.alloc(200, 0xa5), 0, 200, 0)
+  closeSync(file)
+  await server.start()
+  await vi.waitFor(async () => expect((await list()).body.code).toBe('storage-damaged'), 20_000)
+  expect(await list()).toMatchObject({ status: 503, body: { code: 'storage-damaged' } })
+  expect([await ready(), await alive()]).toEqual([503, 200])
+  const repair = new pg.Client(server.url)
+  await repair.connect()
+  await repair
+    .query('set zero_damaged_pages = on; select count(*) from housing.housing; vacuum housing.housing')
+    .catch(() => {})
+  await repair.query('truncate housing.housing')
+  await repair.end()
+  expect(await list()).toMatchObject({ status: 200 })
+  expect(await ready()).toBe(200)
 })
 
 test('a password that is replaced in its file is used by the next connections', async () => {

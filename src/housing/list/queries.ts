@@ -59,10 +59,12 @@ const keys = {
   updated_at: sql`h.updated_at`,
 }
 
+export const needsResolving = ({ q, housing_type }: Filters) => q !== undefined || housing_type !== undefined
+
 /** Asks Postgres for the words of `q` and the ids of the housing types. */
 export async function resolveFilters(db: Database, filters: Filters): Promise<Condition> {
+  if (!needsResolving(filters)) return { filters }
   const { q, housing_type } = filters
-  if (q === undefined && housing_type === undefined) return { filters }
   const { rows } = await sql<{ words: string[]; types: number[] }>`
     select coalesce(tsvector_to_array(${wordsOf(sql`${q ?? null}`)}), '{}') as words,
       array(select id from housing.housing_types where code = any (${housing_type?.split(',') ?? []})) as types`.execute(
