@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { to } from 'pg-copy-streams'
 import type { ServerSettings } from '../config/database-settings.ts'
@@ -13,7 +12,7 @@ import { checkSession, sessionOptions } from './session.ts'
 import { statementNames } from './statement.ts'
 import { findTrouble } from './trouble.ts'
 import { typeParsers } from './type-parsers.ts'
-import { watchOver } from './watch.ts'
+import { socketOf, watchOver } from './watch.ts'
 
 const second = 1000
 
@@ -137,9 +136,6 @@ async function connectAlone(settings: ServerSettings, probe: ReliablePool) {
     throw error
   }
 }
-
-const socketOf = (client: pg.Client): Duplex =>
-  (client as unknown as { connection: { stream: Duplex } }).connection.stream
 
 /** A pool of connections; none is made before the first query. */
 export function openPool(settings: ServerSettings, options: pg.PoolConfig = {}): pg.Pool {

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { reliable } from '../../src/database/pool.ts'
+import { watchOver } from '../../src/database/watch.ts'
 import { library, remote } from '../support/http.ts'
 import { embedded, onServer, readerOf, temporaryFolder } from '../support/places.ts'
 import { guarded, startPostgres } from '../support/postgres.ts'
@@ -262,6 +264,16 @@ test('a caller waits for all its statements together no longer than the deadline
     create trigger slow before insert on housing.housing for each row execute function public.slow()`)
   expect(await batch(10)).toMatchObject({ status: 504, body: { code: 'timeout' } })
   expect((await list()).body.items).toEqual([])
+})
+
+test('a connection over which short statements follow each other is not taken for lost', async () => {
+  const { env, connect } = await onServer()
+  const client = await connect()
+  const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: 1 })
+  const { endWatch } = await watchOver(client, reliable(pool), 5)
+  for (let i = 0; i < 3000; i++) await client.query('select')
+  endWatch()
+  await Promise.all([client.end(), pool.end()])
 })
 
 test('all statements of a list share the deadline: 504', async () => {
