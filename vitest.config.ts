@@ -35,5 +35,6 @@ export default defineConfig({
     isolate: false, // each file has a database of its own, and none has other state: it is loading that takes time
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } }, // by default a second, which a busy machine may need
   },
 })
