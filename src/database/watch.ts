@@ -17,7 +17,8 @@ export async function watchOver(
 ): Promise<{ pid: number; endWatch: () => void }> {
   const query = { text: 'select pg_backend_pid() as pid', query_timeout: interval }
   const { pid } = (await client.query(query)).rows[0]
-  let [doubts, received] = [0, 0]
+  let doubts = 0
+  let received = socketOf(client).bytesRead
   const timer = setInterval(async () => {
     const isWaiting = !(client as pg.Client & { readyForQuery: boolean }).readyForQuery
     const isServed = await probe.ask(isActive, [pid]).then(

@@ -15,7 +15,7 @@ export const importKinds = kindsOf({
   'import-incomplete': [
     503,
     'The import stopped halfway',
-    'On the embedded database, an import with `on_error=skip` stores up to a thousand rows at a time, and it failed after some of them. They stay: `received` counts the rows so far, `created` and `updated` what they did, and `errors` lists what was wrong with them. `detail` says why it stopped, and after which line to go on. Where it says that an outcome is unknown, the thousand rows after that line may be stored too.',
+    'On the embedded database, an import with `on_error=skip` stores up to a thousand rows at a time, and it failed after some of them. They stay: `received` counts the rows so far, `created` and `updated` what they did, and `errors` lists what was wrong with them. `detail` says why it stopped, and after which line to go on. Where it says that an outcome is unknown, up to a thousand rows after that line may be stored too.',
   ],
 })
 

@@ -21,10 +21,8 @@ export async function sendHousingPage(db: Database, query: ListQuery, reply: Fas
   const { limit = 100, count, fields } = query
   const list = requestedList(query)
   const { sort, filters } = list
-  const isOneStatement = !count && !needsResolving(filters)
-  const { rows, total } = isOneStatement
-    ? await find(db, { ...list, limit })
-    : await overOneConnection(db, (db) => find(db, { ...list, limit, count }))
+  const read = (db: Database) => find(db, { ...list, limit, count })
+  const { rows, total } = await (count || needsResolving(filters) ? overOneConnection(db, read) : read(db))
   const { items, next } = pageOf(rows, limit, (last) => ({ sort, filters, after: positionOf(last, sort) }))
   if (fields) reply.serializer(JSON.stringify) // the route's own demands whole houses
   const page = { items: fields ? items.map((house) => only(fields, house)) : items, next, ...total }

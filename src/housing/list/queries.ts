@@ -59,6 +59,7 @@ const keys = {
   updated_at: sql`h.updated_at`,
 }
 
+/** Whether Postgres has to resolve some of the filters before it can list. */
 export const needsResolving = ({ q, housing_type }: Filters) => q !== undefined || housing_type !== undefined
 
 /** Asks Postgres for the words of `q` and the ids of the housing types. */
