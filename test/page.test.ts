@@ -467,7 +467,8 @@ test('offline nothing that was typed is lost, and it is saved when the network i
   await field(page, 'Street').fill('Offline Street')
   await page.context().setOffline(true)
   await button(page, 'Save').click()
-  await page.locator('.failure').getByText('There is no network.').waitFor({ timeout: 60_000 })
+  const editor = page.getByRole('complementary') // the list may say the same
+  await editor.locator('.failure').getByText('There is no network.').waitFor({ timeout: 60_000 })
   expect(await field(page, 'Street').inputValue()).toBe('Offline Street')
   await page.context().setOffline(false)
   await button(page, 'Save').click()
