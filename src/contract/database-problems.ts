@@ -150,7 +150,7 @@ export function failureOf(error: unknown, method: string): Failure | undefined {
   if (error instanceof RolledBack) return undone
   if (error instanceof Overloaded) return overloaded
   if (error instanceof ConnectionLost) {
-    if (isWrite) return unknown
+    if (isWrite && !error.isOfRead) return unknown
     return error.timedOut ? ['timeout', 'The database did not answer in time.'] : lost
   }
   if (!isSqlError(error)) return undefined

@@ -31,9 +31,12 @@ export class UnreadableValue extends Error {
 /** The connection was lost, or timed out, after the statement was sent: it may or may not have taken effect. */
 export class ConnectionLost extends Error {
   readonly timedOut: boolean
-  constructor(cause: unknown) {
+  /** Whether the statement only reads, and so had no effect. */
+  readonly isOfRead: boolean
+  constructor(cause: unknown, { isOfRead = false } = {}) {
     super(`The connection to the database was lost: ${reason(cause)}`, { cause })
     this.timedOut = cause instanceof QueryTimeout
+    this.isOfRead = isOfRead
   }
 }
 

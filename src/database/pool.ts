@@ -243,8 +243,8 @@ function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
   if (code !== undefined && !fatal.test(code)) return { repetitions: 0 }
   if (isBegin) return { loss: new NotDone(error), repetitions: 0 }
   if (isOpen) return { loss: new RolledBack(error), repetitions: 0 }
-  const loss = new ConnectionLost(error)
-  return { loss, repetitions: isRead(text) && !loss.timedOut ? 1 : 0 }
+  const loss = new ConnectionLost(error, { isOfRead: isRead(text) })
+  return { loss, repetitions: loss.isOfRead && !loss.timedOut ? 1 : 0 }
 }
 
 /**

@@ -10,22 +10,18 @@ const retries = 3
  */
 export async function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
   if (db.isTransaction) return work(db)
-  return repeated(
-    () => db.connection().execute((connection) => repeated(() => connection.transaction().execute(work), isGivenUp)),
-    (error) => error instanceof NotDone && !error.timedOut,
-  )
+  return overOneConnection(db, (connection) => repeated(() => connection.transaction().execute(work), isGivenUp))
 }
 
 /**
- * Runs reads over one connection, whose deadline they share. Repeats all of them, up to three times, if it is lost and did
- * not time out.
+ * Runs statements over one connection, whose deadline they share. Repeats all of them, up to three times, if the
+ * connection was lost and the last one had no effect, so none may follow one that changed something.
  */
-export function overOneConnection<T>(db: Database, read: (db: Database) => Promise<T>): Promise<T> {
-  return repeated(
-    () => db.connection().execute(read),
-    (error) => (error instanceof NotDone || error instanceof ConnectionLost) && !error.timedOut,
+export const overOneConnection = <T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> =>
+  repeated(
+    () => db.connection().execute(work),
+    (error) => (error instanceof NotDone || (error instanceof ConnectionLost && error.isOfRead)) && !error.timedOut,
   )
-}
 
 async function repeated<T>(attempt: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
   for (let repetition = 0; ; repetition++) {

@@ -8,6 +8,7 @@ import { noSuch } from '../contract/problems.ts'
 import { created, sendVersion, unmatched, writableVersions } from '../contract/versioned.ts'
 import { actingAs } from '../database/actor.ts'
 import type { Database } from '../database/tables.ts'
+import { overOneConnection } from '../database/transaction.ts'
 import { answerOnce } from '../idempotency/idempotency.ts'
 import { batchRoutes } from './batch/routes.ts'
 import { batchShapes } from './batch/schemas.ts'
@@ -138,8 +139,10 @@ export const housingRoutes: Routes<{
       headers: IfMatch,
     }),
     async ({ params: { id }, headers, caller }, reply) => {
-      const deleted = await deleteHousing(actingAs(db, caller), id, writableVersions(headers, id))
-      if (!deleted) throw unmatched(await findHousing(db, id), 'house', id)
+      const versions = writableVersions(headers, id)
+      await overOneConnection(actingAs(db, caller), async (db) => {
+        if (!(await deleteHousing(db, id, versions))) throw unmatched(await findHousing(db, id), 'house', id)
+      })
       return reply.code(204).send()
     },
   )
@@ -159,7 +162,10 @@ type Change = Pick<
 /** Changes the given members of a version that `If-Match` names, and answers the house as it is then. */
 async function change(db: Database, { params: { id }, headers, body, caller }: Change, reply: FastifyReply) {
   const versions = writableVersions(headers, id)
-  const house = await updateHousing(actingAs(db, caller), id, versions, asStored(body)).catch(unknownHousingType(body))
-  if (!house) throw unmatched(await findHousing(db, id), 'house', id)
+  const house = await overOneConnection(actingAs(db, caller), async (db) => {
+    const house = await updateHousing(db, id, versions, asStored(body)).catch(unknownHousingType(body))
+    if (!house) throw unmatched(await findHousing(db, id), 'house', id)
+    return house
+  })
   return sendVersion(reply, house)
 }

@@ -257,11 +257,15 @@ describe('limits of the role or the server', () => {
   })
 })
 
+/** A trigger that takes so many seconds. */
+const slow = (seconds: number, event: string) => `
+  create function public.slow() returns trigger language plpgsql as $$ begin
+    perform pg_sleep(${seconds}); return new; end $$;
+  create trigger slow ${event} execute function public.slow()`
+
 test('a caller waits for all its statements together no longer than the deadline: 504, and nothing was changed', async () => {
   const { query, batch, list } = await onDatabase()
-  await query(`create function public.slow() returns trigger language plpgsql as $$ begin
-      perform pg_sleep(2); return new; end $$;
-    create trigger slow before insert on housing.housing for each row execute function public.slow()`)
+  await query(slow(2, 'before insert on housing.housing for each row'))
   expect(await batch(10)).toMatchObject({ status: 504, body: { code: 'timeout' } })
   expect((await list()).body.items).toEqual([])
 })
@@ -288,6 +292,18 @@ test('all statements of a list share the deadline: 504', async () => {
   await houses.query('rollback')
   expect(await answer).toMatchObject({ status: 504, body: { code: 'timeout' } })
   expect((await list('?housing_type=SFD')).status).toBe(200)
+})
+
+test('a change that finds nothing shares the deadline with the read that says why: 504', async () => {
+  const { query, connect, send } = await onDatabase()
+  await query(slow(3, 'after delete on housing.housing for each statement'))
+  const answer = send('DELETE', '/api/v2/housing/9', undefined, { 'if-match': '*' })
+  const types = await connect()
+  await sleep(1000)
+  await types.query('begin; lock housing.housing_types') // has it when the deletion ends, so the read waits
+  await sleep(3000)
+  await types.query('rollback')
+  expect(await answer).toMatchObject({ status: 504, body: { code: 'timeout' } })
 })
 
 const words = isLong ? ['pg_backend_pid', 'pg_try_advisory_lock', 'installed_rank', 'commit'] : []
