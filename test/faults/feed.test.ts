@@ -54,6 +54,17 @@ test('clients that do not read miss no change, and others notice nothing', async
   expect(resumed.positions()).toEqual(rest)
 })
 
+test('many changes on a slow database: the first reads may be a 504, later ones go on from there', async () => {
+  const { env, query } = await onServer()
+  const { url } = await serve({ env })
+  await query(houses(6000))
+  await query(`create function public.slow() returns trigger language plpgsql as $$ begin
+      perform pg_sleep(0.001); return new; end $$;
+    create trigger slow before insert on housing.feed for each row execute function public.slow()`)
+  await expect.poll(async () => (await remote(url).get(changes)).status, patient).toBe(200)
+  await expect.poll(async () => (await pages(url)).length, patient).toBe(6000)
+})
+
 test('SIGTERM tells every listener, also one that only just connects, and waits for none that does not read', async () => {
   const { env, query, connect } = await onServer()
   const program = await serve({ env: { ...env, DRAIN_SECONDS: '2' } })

@@ -13,6 +13,9 @@ const maxRecent = 1000
 /** How many pages of it are kept, for those who ask for the same. */
 const maxPages = 20
 
+/** How many changes get positions at once: usually, and at least. */
+const [mostAtATime, fewestAtATime] = [50_000, 1000]
+
 /** How often the database is asked while somebody listens, in milliseconds: at most, and at least. */
 const [soonest, latest] = [30, 250]
 
@@ -42,6 +45,8 @@ export class Feed {
   /** Answers since the last look: most listeners ask for the same. */
   readonly #pages = new Map<string, Page>()
   readonly #listeners = new Set<() => void>()
+  /** How many changes get positions at once. */
+  #atATime = mostAtATime
   /** The reader, while it runs. */
   #reading: Promise<void> | undefined
   #isClosed = false
@@ -69,7 +74,7 @@ export class Feed {
   async page(query: FeedQuery): Promise<Page> {
     const page = await findChanges(this.#db, query)
     if (page.entries.length === query.limit || !page.isKnown) return page
-    await numberChanges(this.#db)
+    await this.#number()
     return findChanges(this.#db, query)
   }
 
@@ -90,7 +95,7 @@ export class Feed {
 
   /** The last position, for a client that knows what was committed until now. */
   async position(): Promise<number> {
-    await numberChanges(this.#db)
+    await this.#number()
     return lastPosition(this.#db)
   }
 
@@ -178,9 +183,20 @@ export class Feed {
     this.#pages.clear()
   }
 
+  /** Gives positions to new changes: to fewer at a time after a failure, as it may have taken too long. */
+  async #number(): Promise<void> {
+    try {
+      await numberChanges(this.#db, this.#atATime)
+      this.#atATime = Math.min(mostAtATime, 2 * this.#atATime)
+    } catch (error) {
+      this.#atATime = Math.max(fewestAtATime, this.#atATime / 5)
+      throw error
+    }
+  }
+
   /** Reads what is new; answers whether there may be more. */
   async #advance(): Promise<boolean> {
-    await numberChanges(this.#db)
+    await this.#number()
     const page = this.#range && (await findChanges(this.#db, { after: this.#range.until, limit: maxRecent }))
     if (!this.#range || !page?.isKnown) {
       const last = await lastPosition(this.#db) // at first, or if the feed was replaced by another

@@ -23,8 +23,8 @@ export interface Page {
   isKnown: boolean
 }
 
-/** Gives positions to new changes; many get them in several steps. */
-export const numberChanges = (db: Database) => sql`select housing.number_changes()`.execute(db)
+/** Gives positions to new changes, but to at most so many. */
+export const numberChanges = (db: Database, atMost: number) => sql`select housing.number_changes(${atMost})`.execute(db)
 
 /** The last position; 0 if the feed is empty. */
 export async function lastPosition(db: Database): Promise<number> {
