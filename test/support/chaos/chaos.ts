@@ -95,12 +95,25 @@ async function startAfresh({ programs, isQuiet }: Place): Promise<Program> {
   return program
 }
 
+/** What the API answers there; as a client would, it asks again where that may help. */
+async function read<T>(url: string): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(url)
+    if (answer.ok) return (await answer.json()) as T
+    const { status } = answer
+    if (attempt === 10 || (status !== 503 && status !== 504))
+      throw new Error(`${url} answers ${status}: ${await answer.text()}`)
+    await sleep(1000)
+  }
+}
+
 /** All changes, as the feed has them. */
 export async function changesOf({ url }: Program): Promise<Change[]> {
   const all: Change[] = []
   for (let after = 0; ; ) {
-    const answer = await fetch(`${url}/api/v2/housing/changes?limit=1000&after=${after}`)
-    const { items, next } = (await answer.json()) as { items: Change[]; next: number }
+    const { items, next } = await read<{ items: Change[]; next: number }>(
+      `${url}/api/v2/housing/changes?limit=1000&after=${after}`,
+    )
     all.push(...items)
     if (next === after) return all
     after = next
@@ -111,8 +124,7 @@ export async function changesOf({ url }: Program): Promise<Change[]> {
 export async function housesOf({ url }: Program): Promise<House[]> {
   const all: House[] = []
   for (let query = 'limit=1000'; ; ) {
-    const answer = await fetch(`${url}/api/v2/housing?${query}`)
-    const { items, next } = (await answer.json()) as { items: House[]; next: string | null }
+    const { items, next } = await read<{ items: House[]; next: string | null }>(`${url}/api/v2/housing?${query}`)
     all.push(...items)
     if (next === null) return all
     query = `limit=1000&cursor=${next}`
