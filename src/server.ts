@@ -11,7 +11,7 @@ import { validateStrictly } from './http/strict.ts'
 import { serveDocs } from './pages/docs.ts'
 import { frontPageFiles } from './pages/front-page.ts'
 import { greeting } from './pages/greeting.ts'
-import { health } from './pages/health.ts'
+import { healthCheck, probes } from './pages/health.ts'
 import { pageFiles } from './pages/html.ts'
 import { problemPages } from './pages/problem-pages.ts'
 import type { Readiness } from './pages/readiness.ts'
@@ -28,7 +28,7 @@ export interface ServerOptions extends Omit<AppOptions, 'connections'> {
   version: string
 }
 
-/** The API's table of contents. */
+/** The API's table of contents, and what `/readyz` of it asks. */
 export async function createServer({ database, access, readiness, version, ...options }: ServerOptions) {
   const app = createApp({ ...options, readiness, connections: database.connections })
   const { db, beside, findTrouble, listen } = database
@@ -42,7 +42,8 @@ export async function createServer({ database, access, readiness, version, ...op
 
   await controlAccess(app, { settings: access, database, log: options.log })
   await serveDocs(app, { version, access })
-  await app.register(health, { findTrouble, readiness, auth: access.auth })
+  const findHealth = healthCheck({ findTrouble, readiness, log: options.log })
+  await app.register(probes, { findHealth, auth: access.auth })
   await app.register(pageFiles)
   await app.register(problemPages)
   await app.register(version2, { prefix: '/api/v2', database, types, feed })
@@ -50,7 +51,7 @@ export async function createServer({ database, access, readiness, version, ...op
   await app.register(greeting)
   await app.register(frontPageFiles)
   await app.ready()
-  return app
+  return { app, findHealth }
 }
 
 const version2: FastifyPluginAsync<{ database: ServerOptions['database']; types: HousingTypes; feed: Feed }> = async (

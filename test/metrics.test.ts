@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { library, remote } from './support/http.ts'
 import { onServer } from './support/places.ts'
+import { startPostgres } from './support/postgres.ts'
 import { run, serve } from './support/program.ts'
 import { read, rowsOf } from './support/titles.ts'
 
@@ -71,6 +72,7 @@ test('what happens is counted: by method, route and status, and by code; nothing
   await send('POST', '/api/v2/housing', library, key)
   await send('POST', '/api/v2/housing', library, key)
   for (let id = 1; id <= 3; id++) await get(`/api/v2/housing/${id}?fields=secret-query`)
+  await get('/api/v2/housing/1')
   await get('/nothing/at/secret-path')
   await send('M-SEARCH', '/api/v2/housing/1')
   await send('DELETE', '/api/v2/housing/1', undefined, { 'if-match': '"1-77"' })
@@ -111,21 +113,34 @@ test('what happens is counted: by method, route and status, and by code; nothing
   expect(await scrape()).not.toMatch(/secret|a-key-of-mine|127\.0\.0\.1/)
 })
 
-test('requests that wait for the database are active, and wait for a connection', async () => {
-  const { env, connect } = await onServer()
-  const { reading, get } = await measured({ ...env, POSTGRES_POOL: '1' })
+test('requests that wait for the database are active, and wait for a connection; in vain, that is because of the load', async () => {
+  const { env, query } = await onServer()
+  const { reading, send } = await measured({ ...env, POSTGRES_POOL: '1' })
+  await query(`create function public.slow() returns trigger language plpgsql as $$ begin
+      perform pg_sleep(3); return new; end $$;
+    create trigger slow before insert on housing.housing for each row execute function public.slow()`)
   const pool = { db_client_connection_pool_name: 'requests' }
-  const client = await connect()
-  onTestFinished(() => client.end())
-  await client.query('begin; lock table housing.housing in access exclusive mode')
-  const asked = [1, 2, 3].map(() => get('/api/v2/housing'))
-  await expect.poll(() => reading('http_server_active_requests')).toBe(3)
+  const asked = [1, 2, 3].map((n) => send('POST', '/api/v2/housing', library, { 'idempotency-key': `key-${n}` }))
   await expect.poll(() => reading('db_client_connection_pending_requests', pool)).toBe(2)
+  expect(await reading('http_server_active_requests')).toBe(3)
   expect(await reading('db_client_connections', { ...pool, db_client_connection_state: 'used' })).toBe(1)
-  await client.query('rollback')
-  await Promise.all(asked)
+  const answers = await Promise.all(asked)
+  const rejected = { detail: 'Too many requests are waiting for the database. Try again soon.' }
+  expect(answers.filter(({ status }) => status === 503).map(({ body }) => body)).toMatchObject([rejected, rejected])
+  expect(await reading('sample_api_requests_shed_total', { reason: 'database' })).toBe(2)
   expect(await reading('http_server_active_requests')).toBe(0)
   expect(await reading('db_client_connection_pending_requests', pool)).toBe(0)
+})
+
+test('a process whose database is down is not ready, and is again when it is back, though nobody asks /readyz', async () => {
+  const server = await startPostgres()
+  onTestFinished(server.stop)
+  const { reading } = await measured({ DATABASE_URL: server.url })
+  expect(await reading('sample_api_ready')).toBe(1)
+  await server.crash()
+  expect(await reading('sample_api_ready')).toBe(0)
+  await server.start()
+  await expect.poll(() => reading('sample_api_ready')).toBe(1)
 })
 
 test('the metrics have a listener of their own, of which the API knows nothing', async () => {

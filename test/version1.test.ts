@@ -34,7 +34,7 @@ test('version 1 is a folder and two lines: without them all else compiles, and w
   expect(await tsc.catch(({ stdout }) => ({ stdout }))).toMatchObject({ stdout: '' })
 
   const { createServer }: typeof import('../src/server.ts') = await import(server)
-  const app = await createServer(optionsFor(noDatabase))
+  const { app } = await createServer(optionsFor(noDatabase))
   expect((await app.inject('/')).json()).toEqual({ message: 'Sample API' })
   expect((await app.inject('/api/v2/housing?limit=0')).json()).toMatchObject({ code: 'invalid-parameter' })
   for (const url of ['/api/v1/housing_type/', '/nothing', '/docs/nothing'])

@@ -83,7 +83,7 @@ async function ownApi(settings: Config['database'], makes: boolean): Promise<Api
   try {
     if (isMissing) await bringUpOnce(database, readMigrations())
     else await requireSchema(database)
-    const app = await createServer({
+    const { app } = await createServer({
       database,
       readiness: { schema: { expected: '', found: '', ready: true }, draining: false },
       access: { auth: 'open', anonymous: [], tokens: undefined, rateLimit: Number.POSITIVE_INFINITY },

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../config/config.ts'
@@ -35,11 +36,11 @@ export async function serve(config: Config): Promise<void> {
   })
   running.database = database
   await database.claim()
-  const app = await createServer({ ...config, database, readiness, log, version })
+  const { app, findHealth } = await createServer({ ...config, database, readiness, log, version })
   running.unused = unusedConnections(app.server)
   running.app = app
   try {
-    if (config.metrics) await listenForMetrics(config.metrics, { readiness, log })
+    if (config.metrics) await listenForMetrics(config.metrics, metricsServer(findHealth), log)
     await listen(app, config, database.where)
     const { port } = app.server.address() as AddressInfo
     await database.open()
@@ -50,6 +51,7 @@ export async function serve(config: Config): Promise<void> {
         readiness.schema = { ...readiness.schema, found, ready: pending.length === 0 }
       },
       report: (line) => log.info(line),
+      warn: (line) => log.warn(line),
     })
     log.info(`Ready: the schema is at ${readiness.schema.found}`)
   } catch (error) {
@@ -75,9 +77,9 @@ async function listen(app: FastifyInstance, { host, port }: Config, where: strin
 
 async function listenForMetrics(
   { host, port }: NonNullable<Config['metrics']>,
-  { readiness, log }: { readiness: Readiness; log: Log },
+  server: Server,
+  log: Log,
 ): Promise<void> {
-  const server = metricsServer(readiness)
   try {
     await once(server.listen(port, host), 'listening')
   } catch (error) {

@@ -97,6 +97,7 @@ export const isInvalidTime = (error: unknown): boolean => isSqlError(error) && /
 /** Whether Postgres, or the network to it, hangs; the next statement would wait just as long. */
 export const isStuck = (error: unknown): boolean =>
   error instanceof Unreachable ||
+  error instanceof Overloaded ||
   (error instanceof ConnectionLost && error.timedOut) ||
   (isSqlError(error) && error.code === '57014')
 

@@ -71,7 +71,8 @@ test('several callers share the two batches that are under way, and take turns',
 
 test.each([
   new ConnectionLost(new QueryTimeout(5000)),
-  new Unreachable(new Error('timeout exceeded when trying to connect')),
+  new Unreachable(new Error('connect ECONNREFUSED')),
+  new Overloaded(),
   Object.assign(new Error('canceling statement due to statement timeout'), { severity: 'ERROR', code: '57014' }),
 ])('if the database hangs (%s), waiting questions fail at once', async (error) => {
   const { ask, sent, batches } = question()

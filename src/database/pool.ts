@@ -134,6 +134,7 @@ function checkOutOf(pool: pg.Pool): () => Promise<pg.PoolClient> {
       try {
         return await pool.connect()
       } catch (error) {
+        if (isLateForConnection(error)) throw new Overloaded()
         const isRefused = isSqlError(error) && error.code === '53300'
         if (!isRefused || performance.now() > until) throw new Unreachable(error)
         pool.options.max = Math.max(1, pool.totalCount)
@@ -144,6 +145,10 @@ function checkOutOf(pool: pg.Pool): () => Promise<pg.PoolClient> {
     }
   }
 }
+
+/** Whether pg-pool waited in vain for one of its connections, all of which are in use or being opened. */
+const isLateForConnection = (error: unknown) =>
+  error instanceof Error && error.message === 'timeout exceeded when trying to connect'
 
 type Connection = ReturnType<typeof connectionOver>
 

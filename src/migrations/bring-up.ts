@@ -67,8 +67,15 @@ async function refusalFor(client: ClientBase, { pending }: SchemaStatus, { messa
   )
 }
 
-/** Tries until the schema is the expected one. Throws {@link DatabaseRefused}. */
-export async function bringUp(database: OpenDatabase, migrations: Migration[], options: Options): Promise<void> {
+/**
+ * Tries until the schema is the expected one. `warn` receives a line for the log while that takes. Throws {@link
+ * DatabaseRefused}.
+ */
+export async function bringUp(
+  database: OpenDatabase,
+  migrations: Migration[],
+  { warn, ...options }: Options & { warn: (line: string) => void },
+): Promise<void> {
   let reported = { line: '', at: 0 }
   for (let attempt = 1; ; attempt++) {
     let line: string
@@ -82,7 +89,7 @@ export async function bringUp(database: OpenDatabase, migrations: Migration[], o
       line = `Waiting for the database, ${database.where}: ${reason(error instanceof Unreachable ? error.cause : error)}.`
     }
     if (line !== reported.line || Date.now() - reported.at > 30_000) {
-      options.report(line)
+      warn(line)
       reported = { line, at: Date.now() }
     }
     await sleep(Math.min(1000, 50 * 2 ** attempt) * (0.5 + Math.random() / 2))

@@ -2,15 +2,20 @@ import { createServer, type Server } from 'node:http'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { gauge, metricsText, readCounter } from '../metrics.ts'
 import { version } from '../version.ts'
-import type { Readiness } from './readiness.ts'
+import type { healthCheck } from './health.ts'
 
-/** A server for `/metrics` alone: it answers without asking the database, and does not keep the process alive. */
-export function metricsServer(readiness: Readiness): Server {
-  measureProcess(readiness)
-  const server = createServer({ requestTimeout: 9000, connectionsCheckingInterval: 500 }, (request, response) => {
+/** A server for `/metrics` alone: it answers within a second whatever the database does, and does not keep the process alive. */
+export function metricsServer(findHealth: ReturnType<typeof healthCheck>): Server {
+  let isReady = false
+  measureProcess(() => isReady)
+  const server = createServer({ requestTimeout: 9000, connectionsCheckingInterval: 500 }, async (request, response) => {
     const isFound = /^\/metrics(\?|$)/.test(request.url ?? '')
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     if (!isFound || !isRead) return response.writeHead(isFound ? 405 : 404, isFound ? { allow: 'GET, HEAD' } : {}).end()
+    isReady = await findHealth().then(
+      ({ ok }) => ok,
+      () => false,
+    )
     response.writeHead(200, {
       'content-type': 'text/plain; version=0.0.4; charset=utf-8',
       'cache-control': 'no-store',
@@ -27,7 +32,7 @@ const build = gauge(
   'version',
   'node_version',
 )
-const ready = gauge('sample_api_ready', 'Whether the schema is ready and the process does not drain: 1 or 0.')
+const ready = gauge('sample_api_ready', 'Whether /readyz is 200: 1 or 0.')
 const cpu = readCounter('process_cpu_time_seconds_total', 'Processor time of the process.', 'cpu_mode')
 const memory = gauge('process_memory_usage_bytes', 'Resident memory of the process.')
 const heap = gauge('v8js_memory_heap_used_bytes', 'What JavaScript uses of it.')
@@ -46,9 +51,9 @@ const utilization = gauge(
 )
 
 /** Measures the process from now on. */
-function measureProcess(readiness: Readiness): void {
+function measureProcess(isReady: () => boolean): void {
   build.from(() => [[1, version, process.version]])
-  ready.from(() => [[readiness.schema.ready && !readiness.draining ? 1 : 0]])
+  ready.from(() => [[isReady() ? 1 : 0]])
   cpu.from(() => {
     const { user, system } = process.cpuUsage()
     return [

@@ -80,8 +80,8 @@ export const optionsFor = (database: ServerOptions['database']): ServerOptions =
 })
 
 /** Another API on a database that is already open. */
-export const apiOver = (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
-  createServer({ ...optionsFor(database), ...options })
+export const apiOver = async (database: ServerOptions['database'], options: Partial<ServerOptions> = {}) =>
+  (await createServer({ ...optionsFor(database), ...options })).app
 
 const nowhere: Database = new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) })
 
