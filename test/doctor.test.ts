@@ -119,6 +119,12 @@ describe('nothing is wrong', () => {
   })
 })
 
+test('a reader that leaves early, as head does, changes nothing', async () => {
+  const { env } = await embedded()
+  const command = ['-c', '("$0" dist/main.js doctor; echo "exit code $?" >&2) | true', process.execPath]
+  expect(await run({ program: ['sh'], command, env })).toMatchObject({ stderr: 'exit code 0\n' })
+})
+
 describe('settings', () => {
   test('that are wrong are named, all of them', async () => {
     const { wrong, found } = await examined({ PORT: 'x', LOG_LEVEL: 'loud' })
@@ -169,7 +175,7 @@ describe('a database on a server', () => {
     await query(`alter database ${new URL(env.DATABASE_URL).pathname.slice(1)} set default_transaction_read_only = on`)
     const { wrong, found } = await examined(env)
     expect(wrong).toEqual({ database: 'failed', disk: 'skipped' })
-    expect(found.database?.detail).toMatch(/read_only_sql_transaction/)
+    expect(found.database?.detail).toMatch(/: it is read-only, .* lead to the primary$/)
   })
 
   test.each([
@@ -348,6 +354,20 @@ describe('the folder of the embedded database', () => {
     expect({ ok, wrong }).toEqual({ ok: true, wrong: skippedAll })
     expect(found.folder?.detail).toBe(
       `${env.DATA_DIR} is in use by process ${api.pid}, the API at ${api.url.replace('localhost', '127.0.0.1')}, which is ready`,
+    )
+  })
+
+  test('where no temporary folder can be made: an API that uses it is asked all the same', async () => {
+    const { env } = await embedded()
+    const nowhere = { ...env, TMPDIR: '/nowhere' }
+    const api = await serve({ env })
+    expect((await examined(nowhere)).wrong).toEqual(skippedAll)
+    api.signal('SIGTERM')
+    await api.exit
+    const { wrong, found } = await examined(nowhere)
+    expect(wrong).toEqual({ folder: 'skipped', ...skippedAll })
+    expect(found.folder?.detail).toBe(
+      `${env.DATA_DIR} was not opened: its copy needs a temporary folder. Set TMPDIR to one that can be written to`,
     )
   })
 

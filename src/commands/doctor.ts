@@ -11,6 +11,9 @@ import { findServer } from './doctor/queries.ts'
 
 /** Examines settings and database, and changes nothing. The exit code is 1 if a check fails. */
 export async function doctor(readSettings: () => Config, { json = false }: { json?: boolean }): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error // a reader may leave early, as `head` does
+  })
   const findings: Finding[] = []
   for await (const finding of examine(readSettings)) {
     findings.push(finding)
@@ -77,7 +80,7 @@ async function* examineDatabase(database: OpenDatabase, config: Config): AsyncGe
     const found = `${database.where}${isEmbedded ? '' : `, as ${role}`}`
     yield {
       check: 'database',
-      ...(trouble ? failed(`${found}: ${trouble}`) : ok(`${found}: it answers and accepts writes`)),
+      ...(trouble ? failed(`${found}: ${trouble}`) : ok(`${found}: it answers, and is not read-only`)),
     }
     if (!isEmbedded)
       yield {

@@ -1,5 +1,5 @@
 import type { Trouble } from './database.ts'
-import { isForbidden, isOfSchema, isOfStorage, reason, type SqlError } from './errors.ts'
+import { isForbidden, isOfSchema, isOfStorage, NotDone, reason, type SqlError } from './errors.ts'
 import type { ReliablePool, Statement } from './pool.ts'
 import { compiledStatements } from './statement.ts'
 import type { Database } from './tables.ts'
@@ -17,7 +17,7 @@ interface Requests {
  */
 export async function findTrouble(probe: ReliablePool, requests: Requests): Promise<Trouble> {
   const late = new Promise<string>((resolve) => setTimeout(resolve, 1000, 'it did not answer within a second').unref())
-  const standby = await Promise.race([probe.ask(rejectReadOnly).then(nothing, reason), late])
+  const standby = await Promise.race([probe.ask(rejectReadOnly).then(nothing, whyNot), late])
   if (standby !== undefined) return { database: standby }
   return {
     schema: await Promise.race([mismatch(probe, requests), late.then(nothing)]),
@@ -28,8 +28,13 @@ export async function findTrouble(probe: ReliablePool, requests: Requests): Prom
 const nothing = () => undefined
 
 const rejectReadOnly = `do $$ begin
-  if current_setting('transaction_read_only')::boolean then raise read_only_sql_transaction; end if;
+  if current_setting('transaction_read_only')::boolean then
+    raise read_only_sql_transaction using message = 'it is read-only, as a standby is, or because of '
+      'default_transaction_read_only: let POSTGRES_SERVER or DATABASE_URL lead to the primary';
+  end if;
 end $$`
+
+const whyNot = (error: unknown) => reason(error instanceof NotDone ? error.cause : error)
 
 /** Why Postgres cannot plan a statement: a table or column is missing, has another form, or may not be used. */
 async function mismatch(probe: ReliablePool, { pool, db }: Requests): Promise<string | undefined> {

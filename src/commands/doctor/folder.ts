@@ -47,8 +47,8 @@ export interface Examination {
 
 /** Examines the folder. If it is sound and nobody uses it, there is a copy of its database. Throws nothing that it finds. */
 export async function examineFolder(folder: string): Promise<Examination> {
-  const copy = await mkdtemp(join(tmpdir(), 'sample-api-doctor-'))
-  const removeCopy = () => rm(copy, { recursive: true })
+  const copy = await mkdtemp(join(tmpdir(), 'sample-api-doctor-')).catch(() => '') // '' where none can be made
+  const removeCopy = () => rm(copy, { recursive: true, force: true })
   try {
     const outcome = await copyFolder(folder, copy)
     if (outcome) return { outcome, close: removeCopy }
@@ -65,11 +65,11 @@ export async function examineFolder(folder: string): Promise<Examination> {
     if (!refusal) await removeCopy()
     if (!refusal) throw error
     if (refusal instanceof FolderInUse) return { outcome: await askHolder(folder, refusal), close: removeCopy }
-    return { outcome: failed(refusal.message.replaceAll(copy, folder)), close: removeCopy }
+    return { outcome: failed(refusal.message.replaceAll(copy || folder, folder)), close: removeCopy }
   }
 }
 
-/** Copies the folder while nobody can use it. Answers why not, where there is nothing to copy or no space. */
+/** Copies the folder while nobody can use it. Answers why not, where there is nothing to copy or no place for it. */
 async function copyFolder(folder: string, copy: string): Promise<Outcome | undefined> {
   if (!entryAt(folder))
     return warning(
@@ -79,6 +79,10 @@ async function copyFolder(folder: string, copy: string): Promise<Outcome | undef
   const claimed = await claimFolder(folder, { info() {}, warn() {} })
   try {
     if (claimed.isNew) return warning(`There is no database in ${folder} yet`, 'The first start makes one there.')
+    if (!copy)
+      return skipped(
+        `${folder} was not opened: its copy needs a temporary folder. Set TMPDIR to one that can be written to`,
+      )
     const { bavail, bsize } = await statfs(copy)
     const needed = await sizeOf(folder)
     if (needed > bavail * bsize)
