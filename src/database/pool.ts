@@ -13,6 +13,7 @@ import {
   Overloaded,
   QueryTimeout,
   RolledBack,
+  type SqlError,
   Unreachable,
   UnreadableValue,
 } from './errors.ts'
@@ -32,6 +33,12 @@ const withoutEffect: Record<string, { repetitions: number; replaces: boolean }> 
 
 /** The SQLSTATEs after which a connection is unusable: 08 connection, 57P shutdown, 25P03 and 25P04 its time is over. */
 const fatal = /^(08|57P|25P0[34])/
+
+/**
+ * Whether Postgres ends the connection. With a PANIC it ends itself, perhaps after it wrote the commit; but not if the disk
+ * is full (53100), as then it could not write it.
+ */
+const isFatal = ({ code, severity }: SqlError) => fatal.test(code) || (severity === 'PANIC' && code !== '53100')
 
 /** The most callers that may wait for a connection. */
 const maxWaiting = 1000
@@ -245,7 +252,7 @@ function fateOf(error: unknown, text: string, isOpen: boolean): Fate {
   const known = code === undefined ? undefined : withoutEffect[code]
   if (known)
     return { ...(known.replaces && { loss: new NotDone(error) }), repetitions: isBegin ? 0 : known.repetitions }
-  if (code !== undefined && !fatal.test(code)) return { repetitions: 0 }
+  if (isSqlError(error) && !isFatal(error)) return { repetitions: 0 }
   if (isBegin) return { loss: new NotDone(error), repetitions: 0 }
   if (isOpen) return { loss: new RolledBack(error), repetitions: 0 }
   const loss = new ConnectionLost(error, { isOfRead: isRead(text) })

@@ -50,6 +50,23 @@ test.each([
   },
 )
 
+test('with a PANIC the outcome of a write is unknown, whatever its SQLSTATE, and it is not tried again', async () => {
+  const { proxy, query, post, patch, total } = await throughProxy()
+  await post()
+  await query(`create sequence public.attempts;
+      create function public.fail() returns trigger language plpgsql as $$ begin
+        perform nextval('public.attempts'); raise 'no' using errcode = '58030'; end $$;
+      create trigger fail before insert or update on housing.housing for each row execute function public.fail()`)
+  proxy.panic(true)
+  for (const write of [() => patch({ city: 'Esquimalt' }), () => post()])
+    expect(await write()).toMatchObject({ status: 503, body: { code: 'outcome-unknown' } })
+  expect((await query('select last_value::int from public.attempts')).rows).toEqual([{ last_value: 2 }])
+  proxy.panic(false)
+  await query('drop trigger fail on housing.housing')
+  expect((await patch({ city: 'Esquimalt' })).status).toBe(200)
+  expect(await total()).toBe(1)
+})
+
 test.each([
   ['a deadlock', '40P01'],
   ['a serialization failure', '40001'],
