@@ -38,7 +38,7 @@ const batching: Database = new Kysely({
   dialect: new PostgresDialect({ pool }),
   log: ({ query }) => void sent.push(query),
 })
-gatherFor(batching)
+gatherFor(batching, { longestWait: 60_000 })
 
 /** The plan of Postgres for the statement that the function sends. */
 async function plan(send: (db: Database) => Promise<unknown>, on = db): Promise<string> {

@@ -69,7 +69,10 @@ export class EmbeddedPostgres {
 
   async #started(signal: AbortSignal): Promise<Failure | undefined> {
     try {
-      const [report] = (await once(this.#thread, 'message', { signal })) as ['ready' | Failure]
+      const ended = this.ended.then(() => {
+        throw new Error('its thread ended')
+      })
+      const [report] = (await Promise.race([once(this.#thread, 'message', { signal }), ended])) as ['ready' | Failure]
       if (report !== 'ready') return report
       this.#thread.on('message', (report) => this.#receive(report))
       return undefined

@@ -55,7 +55,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
   const connections = reliable(pool, { names: statementNames })
   const connect = withinMaxWait(connections.connect)
   const db = kyselyOver({ ...connections, connect }, admit)
-  gatherFor(db)
+  gatherFor(db, { longestWait: maxWait })
   const connectForLong = async () => {
     const connection = await connect()
     engine.limit = maxBulkStatement

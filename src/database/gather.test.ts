@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { noDatabase } from '../../test/support/api.ts'
 import { actingAs } from './actor.ts'
@@ -6,10 +6,10 @@ import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.
 import { gathered, gatherFor } from './gather.ts'
 
 const { db } = noDatabase
-gatherFor(db)
+gatherFor(db, { longestWait: 60_000 })
 
 /** A question whose batches the test answers: with the keys themselves, or with an error. */
-function question() {
+function question(of = db) {
   const sent: { keys: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = []
   const ask = gathered({
     maxBatch: 3,
@@ -17,7 +17,7 @@ function question() {
     together: (_db, keys: number[]) =>
       new Promise<number[]>((resolve, fail) => sent.push({ keys, answer: () => resolve([...keys]), fail })),
   })
-  return { ask: (key: number, as = db) => ask(as, key), sent, batches: () => sent.map(({ keys }) => keys) }
+  return { ask: (key: number, as = of) => ask(as, key), sent, batches: () => sent.map(({ keys }) => keys) }
 }
 
 test('questions asked in one turn are sent together at its end', async () => {
@@ -86,6 +86,21 @@ test.each([
   expect(batches().slice(2)).toEqual([[9]])
   for (const { answer } of sent) answer()
   expect(await Promise.all([...answers.slice(3, 6), next])).toEqual([4, 5, 6, 9])
+})
+
+test('whoever has waited too long for a lane is rejected, and the others are asked', async () => {
+  const impatient = db.withoutPlugins()
+  gatherFor(impatient, { longestWait: 50 })
+  const { ask, sent, batches } = question(impatient)
+  const answers = [1, 2, 3, 4, 5, 6, 7].map((key) => ask(key).catch((reason) => reason))
+  await sleep(100)
+  answers.push(ask(8))
+  sent[0]?.answer()
+  await answers[0]
+  await turn()
+  for (const { answer } of sent) answer()
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, expect.any(Overloaded), 8])
+  expect(batches()).toEqual([[1, 2, 3], [4, 5, 6], [8]])
 })
 
 test('if one batch fails, waiting questions are still asked', async () => {

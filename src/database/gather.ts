@@ -14,16 +14,21 @@ const batchSize = histogram(
   [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
 ).of()
 
-/** The databases that batch, and of which each is a copy: itself, if of none. */
-const originals = new WeakMap<Database, Database>()
+interface Batching {
+  /** How long a question may wait until it is sent, in milliseconds. */
+  longestWait: number
+}
+
+/** How the databases batch that do; a copy of one shares it. */
+const batchings = new WeakMap<Database, Batching>()
 
 /** Turns batching on for this database; queries in its transactions still run alone. */
-export const gatherFor = (db: Database): unknown => originals.set(db, db)
+export const gatherFor = (db: Database, batching: Batching): unknown => batchings.set(db, batching)
 
 /** Turns batching on for `copy` if it is on for `db`; their queries take turns, but are never in one batch. */
 export function gatherAs(db: Database, copy: Database): Database {
-  const original = originals.get(db)
-  if (original) originals.set(copy, original)
+  const batching = batchings.get(db)
+  if (batching) batchings.set(copy, batching)
   return copy
 }
 
@@ -42,18 +47,18 @@ interface Gathered<Key, Value> {
  */
 export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key, Value>) {
   const queues = new WeakMap<Database, (key: Key) => Promise<Value>>()
-  const lanesOf = new WeakMap<Database, Lanes>()
+  const lanesOf = new WeakMap<Batching, Lanes>()
   return (db: Database, key: Key): Promise<Value> => {
     const ask = queues.get(db) ?? begin(db)
     return ask ? ask(key) : alone(db, key)
   }
 
   function begin(db: Database): ((key: Key) => Promise<Value>) | undefined {
-    const original = originals.get(db)
-    if (!original) return undefined
-    const shared = lanesOf.get(original) ?? new Lanes()
-    lanesOf.set(original, shared)
-    const ask = queue(shared, maxBatch, (keys: Key[]) => answerAll(db, keys))
+    const batching = batchings.get(db)
+    if (!batching) return undefined
+    const lanes = lanesOf.get(batching) ?? new Lanes()
+    lanesOf.set(batching, lanes)
+    const ask = queue({ lanes, maxBatch, ...batching, answerAll: (keys: Key[]) => answerAll(db, keys) })
     queues.set(db, ask)
     return ask
   }
@@ -92,6 +97,8 @@ export function gatheredWrite<Item, Row extends object>({ alone, together, maxBa
 
 interface Waiting<Key, Value> {
   key: Key
+  /** Since when, a time of `performance.now()`. */
+  since: number
   /** Runs the statement of a batch as a part of the request of its first key. */
   within: ReturnType<typeof currentWork>
   resolve: (value: Value) => void
@@ -135,14 +142,18 @@ class Lanes {
   }
 }
 
-function queue<Key, Value>(
-  lanes: Lanes,
-  maxBatch: number,
-  answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>,
-) {
+interface Queue<Key, Value> extends Batching {
+  lanes: Lanes
+  maxBatch: number
+  answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>
+}
+
+function queue<Key, Value>({ lanes, maxBatch, longestWait, answerAll }: Queue<Key, Value>) {
   const waiting: Waiting<Key, Value>[] = []
   const waiter = {
     send() {
+      const earliest = performance.now() - longestWait
+      while (waiting[0] && waiting[0].since < earliest) waiting.shift()?.reject(new Overloaded())
       while (waiting.length > 0 && lanes.take(waiter)) void answer(waiting.splice(0, maxBatch))
     },
     giveUp() {
@@ -168,6 +179,6 @@ function queue<Key, Value>(
     new Promise<Value>((resolve, reject) => {
       if (waiting.length >= maxWaiting) return reject(new Overloaded())
       if (waiting.length === 0) setImmediate(waiter.send)
-      waiting.push({ key, within: currentWork(), resolve, reject })
+      waiting.push({ key, since: performance.now(), within: currentWork(), resolve, reject })
     })
 }

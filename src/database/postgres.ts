@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { to } from 'pg-copy-streams'
 import type { ServerSettings } from '../config/database-settings.ts'
@@ -22,6 +23,9 @@ const queryDeadline = 5 * second
 /** The same for one statement of work that takes long. */
 const bulkDeadline = 60 * second
 
+/** How long a stop waits for statements whose requests were cut off, in milliseconds. */
+const maxClosing = 2 * second
+
 /** A Postgres server, which is not contacted before the first query. */
 export function openPostgres(settings: ServerSettings, admit: Admit): OpenDatabase {
   const pool = reliable(openPool(settings), { names: statementNames, deadline: queryDeadline })
@@ -31,7 +35,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     deadline: second,
   })
   const db = kyselyOver(pool, admit)
-  gatherFor(db)
+  gatherFor(db, { longestWait: queryDeadline })
   const beside = kyselyOver(
     reliable(openPool(settings, { max: 3 }), {
       name: 'beside',
@@ -70,7 +74,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     bulk,
     async *copyOut(statement, signal) {
       admit()
-      const { client, pid, end } = await connectAlone(settings, probe)
+      const { client, pid, end } = await connectAlone(settings, probe, `-c lock_timeout=${queryDeadline}`)
       const cut = () => socketOf(client).destroy()
       signal.addEventListener('abort', cut)
       const endSpan = beginStatement(statement)
@@ -105,16 +109,17 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     },
     async close() {
       await Promise.all([probe.end(), ...listeners.map((listener) => listener.stop())])
-      await Promise.all([db, beside, bulk].map((database) => database.destroy()))
+      const closed = Promise.all([db, beside, bulk].map((database) => database.destroy()))
+      await Promise.race([closed, sleep(maxClosing, undefined, { ref: false })])
     },
   }
 }
 
 /** A connection without deadlines, which does not wait for a server that no longer works on its statement. */
-async function connectAlone(settings: ServerSettings, probe: ReliablePool) {
+async function connectAlone(settings: ServerSettings, probe: ReliablePool, options = '') {
   const client = new pg.Client({
     ...connection(settings),
-    options: `${sessionOptions} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0`,
+    options: `${sessionOptions} -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 ${options}`,
     connectionTimeoutMillis: 5 * second,
   })
   client.on('error', () => {}) // its query rejects

@@ -165,6 +165,13 @@ describe('while a table is locked', () => {
     },
   )
 
+  test('exports wait for it no longer than others', async () => {
+    const { session, get } = await onServerWithHouses()
+    await session.query('alter table housing.housing add column storeys integer')
+    const exports = Promise.all(times(4, () => get('/api/v2/housing/export')))
+    for (const answer of await exports) expect(answer).toMatchObject({ status: 504, body: { code: 'timeout' } })
+  })
+
   test('that of the history, writes wait, and everything else goes on', async () => {
     const { session, blocked, get, list, post, patch, send } = await onServerWithHouses()
     await session.query('alter table housing.changes add column note text')

@@ -3,7 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { exchange, remote } from '../support/http.ts'
+import { exchange, library, remote } from '../support/http.ts'
 import { memoryOf } from '../support/memory.ts'
 import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
@@ -266,6 +266,23 @@ test('a stop while an import is applied undoes it, and says so', async () => {
   expect(await sent.answered).toMatchObject({ status: 503, body: expect.stringContaining('The service stops') })
   expect(await exit).toBe(0)
   expect([await count('housing.housing'), await count('housing.imports')]).toEqual([0, 0])
+})
+
+test.skipIf(!isLong)('a stop does not wait for a lock that an import needs', async () => {
+  const { post, send, connect, count, signal, exit } = await onOwnServer()
+  await post()
+  const session = await connect()
+  await session.query('begin; select from housing.housing for update')
+  const row = { id: 1, version: 1, ...library, city: 'Esquimalt' }
+  const cutOff = expect(send('POST', '/api/v2/housing/import', [row])).rejects.toThrow()
+  const waiting = () => count("pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+  await expect.poll(waiting).toBe(1)
+  const begun = performance.now()
+  signal('SIGTERM')
+  await cutOff
+  expect(await exit).toBe(0)
+  expect(performance.now() - begun).toBeLessThan(40_000)
+  await session.query('rollback')
 })
 
 test('a stop while the embedded database applies an import in parts says which rows are stored', async () => {
