@@ -1,9 +1,18 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../contract/problems.ts'
 import { bodyLimit } from './limits.ts'
+import { goneAway } from './transfers.ts'
+
+const tooMany = () =>
+  new Problem('unavailable', 'Too many large bodies are in progress. Try again soon, or send less at once.', {
+    headers: { 'retry-after': '1' },
+  })
 
 /** The most large bodies in progress, from headers to answer, and the most of them that are parsed at a time. */
 const [maxAdmitted, maxParsed] = [16, 2]
+
+/** How long a body waits until it is parsed, in milliseconds. */
+const longestWait = 10_000
 
 interface Waiting {
   request: FastifyRequest
@@ -12,13 +21,13 @@ interface Waiting {
 
 /**
  * Bounds the memory for bodies above the usual limit: a parsed one takes many times its size until it is answered. Two
- * are parsed at a time. Others wait, which takes a second or so for each. Beyond sixteen, the answer is a 503, before
- * the body is read.
+ * are parsed at a time. Others wait, which takes a second or so for each; after ten seconds the answer is a 503. Beyond
+ * sixteen it is one before the body is read.
  */
 export class LargeBodies {
   readonly #admitted = new Set<FastifyRequest>()
   readonly #parsed = new Set<FastifyRequest>()
-  readonly #waiting: Waiting[] = []
+  readonly #waiting = new Set<Waiting>()
 
   /** Counts the large bodies of the routes that accept them. */
   countIn(app: FastifyInstance): void {
@@ -41,20 +50,34 @@ export class LargeBodies {
     })
   }
 
-  /** Waits until the body may be parsed. One that is not large need not wait. */
+  /** Waits until the body may be parsed; throws a problem if its turn does not come. One that is not large need not wait. */
   async waitToParse(request: FastifyRequest): Promise<void> {
     if (!this.#admitted.has(request)) return
     if (this.#parsed.size < maxParsed) this.#parsed.add(request)
-    else await new Promise<void>((begin) => this.#waiting.push({ request, begin }))
+    else await this.#turn(request)
+  }
+
+  #turn(request: FastifyRequest): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (problem?: Problem) => {
+        clearTimeout(late)
+        request.raw.socket.off('close', giveUp)
+        this.#waiting.delete(waiting)
+        if (problem) reject(problem)
+        else resolve()
+      }
+      const giveUp = () => end(goneAway())
+      const late = setTimeout(end, longestWait, tooMany())
+      const waiting = { request, begin: () => end() }
+      request.raw.socket.once('close', giveUp)
+      this.#waiting.add(waiting)
+    })
   }
 
   #admit(request: FastifyRequest): void {
     const length = request.headers['content-length']
     if (length !== undefined && Number(length) <= bodyLimit) return // without a length it may be large
-    if (this.#admitted.size >= maxAdmitted)
-      throw new Problem('unavailable', 'Too many large bodies are in progress. Try again soon, or send less at once.', {
-        headers: { 'retry-after': '1' },
-      })
+    if (this.#admitted.size >= maxAdmitted) throw tooMany()
     this.#admitted.add(request)
   }
 
@@ -62,7 +85,7 @@ export class LargeBodies {
   #leave(request: FastifyRequest): void {
     this.#admitted.delete(request)
     if (!this.#parsed.delete(request)) return
-    const next = this.#waiting.shift()
+    const [next] = this.#waiting
     if (!next) return
     this.#parsed.add(next.request)
     next.begin()

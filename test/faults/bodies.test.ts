@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { library } from '../support/http.ts'
-import { embedded } from '../support/places.ts'
+import { library, remote } from '../support/http.ts'
+import { embedded, onServer } from '../support/places.ts'
 import { serve } from '../support/program.ts'
 import { rounds } from '../support/rounds.ts'
 
@@ -79,4 +79,27 @@ test('large bodies beyond those in progress are rejected before they are read, s
   // A client that goes away makes room for others.
   for (const socket of slow) socket.destroy()
   await expect.poll(async () => (await send(program, thousand())).status, { timeout: 20_000 }).toBe(200)
+})
+
+test('a large body whose turn does not come is a 503, and one whose client has left is not carried out', async () => {
+  const { env, connect, query } = await onServer()
+  const program = await serve({ env })
+  const { post, total } = remote(program.url)
+  await post()
+  const session = await connect()
+  await session.query('begin; select from housing.housing for update')
+  const rows = [{ id: 1, version: 1, ...library, city: 'Esquimalt' }, ...Array(1000).fill(library)]
+  const importing = [1, 2].map(() => remote(program.url).send('POST', '/api/v2/housing/import', rows))
+  const applying = `select count(*)::int from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  await expect.poll(async () => (await query(applying)).rows[0].count).toBe(2)
+  const body = thousand()
+  const leaving = AbortSignal.timeout(2000)
+  const headers = { 'content-type': 'application/json' }
+  const left = fetch(`${program.url}/api/v2/housing/batch`, { method: 'POST', headers, body, signal: leaving })
+  const stayed = send(program, body)
+  await expect(left).rejects.toThrow()
+  expect((await stayed).status).toBe(503)
+  await session.query('rollback')
+  expect((await Promise.all(importing)).map(({ status }) => status).sort()).toEqual([200, 422])
+  expect(await total()).toBe(1001)
 })
