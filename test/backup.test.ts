@@ -475,7 +475,10 @@ describe('the file of a backup', async () => {
       command: ['backup', join(folder, 'no', 'homes.backup')],
       env: { DATABASE_URL: ownersUrl },
     })
-    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/ENOENT/) })
+    expect(nowhere).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^sample-api: The file cannot be written: ENOENT.*this user may write to\.\n$/),
+    })
   })
 
   test('can be stdout', async () => {

@@ -1,5 +1,5 @@
-import { createWriteStream, existsSync } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -40,13 +40,18 @@ async function writeFile(file: string, write: (output: Writable) => Promise<Coun
   const unfinished = `${file}.unfinished`
   await rm(unfinished, { force: true }) // with the rights of somebody else, perhaps
   try {
-    const counts = await write(createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }))
+    const handle = await open(unfinished, 'wx', 0o600).catch(unwritable)
+    const counts = await write(handle.createWriteStream({ flush: true }))
     await rename(unfinished, file)
     return counts
   } catch (error) {
     await rm(unfinished, { force: true })
     throw error
   }
+}
+
+function unwritable({ message }: Error): never {
+  throw new UsageError(`The file cannot be written: ${message}. Name one in a folder that this user may write to.`)
 }
 
 /** A line for each table. */

@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { pipeline as copied } from 'node:stream/promises'
 import type { Config } from '../config/config.ts'
@@ -26,8 +26,9 @@ export async function importFile(config: Config, file: string | undefined, optio
     throw new UsageError(`--on-error is "${onError}": it must be abort or skip.`)
   const type = types[options.format ?? (/\.(ndjson|jsonl)(\.gz)?$/i.test(file ?? '') ? 'ndjson' : 'csv')]
   if (!type) throw new UsageError(`--format is "${options.format}": it must be csv or ndjson.`)
-  const size = file === undefined ? undefined : (await stat(file).catch(unreadable)).size
-  const source = file === undefined ? process.stdin : createReadStream(file)
+  const handle = file === undefined ? undefined : await open(file).catch(unreadable)
+  const size = (await handle?.stat())?.size
+  const source = handle?.createReadStream() ?? process.stdin
   const api = await reachApi(config, { url, makes: true })
   try {
     const body = pipeline(source, progress('Sent', size), () => {}) // an error ends the request

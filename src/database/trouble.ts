@@ -1,5 +1,15 @@
 import type { Trouble } from './database.ts'
-import { isForbidden, isOfSchema, isOfStorage, NotDone, reason, type SqlError } from './errors.ts'
+import {
+  isForbidden,
+  isOfSchema,
+  isOfStorage,
+  isPassing,
+  isSqlError,
+  isStuck,
+  NotDone,
+  reason,
+  type SqlError,
+} from './errors.ts'
 import type { ReliablePool, Statement } from './pool.ts'
 import { compiledStatements } from './statement.ts'
 import type { Database } from './tables.ts'
@@ -67,6 +77,8 @@ async function storageFault(probe: ReliablePool, { pool }: Requests): Promise<st
     await connection.query(last.text, last.values)
   } catch (error) {
     if (isOfStorage(error)) return error.message
+    if (!isSqlError(error) || isPassing(error) || isStuck(error))
+      return `it cannot be found out whether there is space again: ${reason(error)}`
   } finally {
     await connection.query('rollback', []).catch(() => {}) // a dead connection has rolled back already
     connection.release()
