@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { startApi } from './support/api.ts'
@@ -21,4 +23,30 @@ test('the command of each operation at /docs does what it says, from top to bott
   expect(statuses.length).toBeGreaterThan(20)
   const failed = statuses.filter(([, status]) => !status.startsWith('2'))
   expect(failed).toEqual([['applyImport', '404']]) // no example can know the id of an import
+})
+
+test('each link of a document leads to a file, and to a heading of it', () => {
+  const documents = ['.', 'docs', 'client'].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
+  )
+  /** As GitHub names the headings of a document in links. */
+  const anchors = (document: string) =>
+    [...readFileSync(document, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    )
+  const broken = documents.flatMap((document) =>
+    [...readFileSync(document, 'utf8').matchAll(/\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)/g)]
+      .filter(([, path = '', anchor = '']) => {
+        const target = path === '' ? document : join(dirname(document), path)
+        return !existsSync(target) || (anchor !== '' && !anchors(target).includes(anchor))
+      })
+      .map(([link]) => `${document}: ${link}`),
+  )
+  expect(documents.length).toBeGreaterThan(15)
+  expect(broken).toEqual([])
 })
