@@ -252,7 +252,10 @@ test('Postgres is started again after it ended itself, as soon as it can, with e
   await mkdir(obstacle)
   await sql`delete from housing.housing_types where code = 'COP'`.execute(db)
   const checkpoint = sql`checkpoint`.execute(db)
-  await expect(checkpoint).rejects.toMatchObject({ severity: 'PANIC', message: expect.stringContaining('replorigin') })
+  await expect(checkpoint).rejects.toMatchObject({
+    message: expect.stringContaining('replorigin'),
+    cause: { severity: 'PANIC' },
+  })
   await expect(sql`select 1`.execute(db)).rejects.toMatchObject({ message: expect.stringContaining('replorigin') })
   expect((await findTrouble()).database).toContain('replorigin')
   await rm(obstacle, { recursive: true })
