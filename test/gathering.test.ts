@@ -200,7 +200,7 @@ describe('a connection that fails', () => {
     const kill = async () => {
       await other.query('select pg_stat_clear_snapshot()') // otherwise the view does not change within a transaction
       return other.query(`select pg_terminate_backend(pid) from pg_stat_activity
-      where application_name = 'sample-api' and wait_event_type = 'Lock'`)
+      where application_name = 'sample-api' and wait_event_type = 'Lock' and datname = current_database()`)
     }
     const whileKilled = async (ask: () => Promise<LightMyRequestResponse>) => {
       await other.query('begin; lock table housing.housing')
@@ -222,7 +222,8 @@ describe('a connection that fails', () => {
     const name = new URL(url).pathname.slice(1)
     const readOnly = async (value: string) => {
       await other.query(`alter database ${name} set default_transaction_read_only = ${value}`)
-      await other.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sample-api'")
+      await other.query(`select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'sample-api' and datname = current_database()`)
     }
     await readOnly('on')
     expect((await api.get('/readyz')).statusCode).toBe(503)
