@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../contract/problems.ts'
 import { bodyLimit } from './limits.ts'
+import { Turns } from './places.ts'
 import { goneAway } from './transfers.ts'
 
 const tooMany = () =>
@@ -14,11 +15,6 @@ const [maxAdmitted, maxParsed] = [16, 2]
 /** How long a body waits until it is parsed, in milliseconds. */
 const longestWait = 10_000
 
-interface Waiting {
-  request: FastifyRequest
-  begin: () => void
-}
-
 /**
  * Bounds the memory for bodies above the usual limit: a parsed one takes many times its size until it is answered. Two
  * are parsed at a time. Others wait, which takes a second or so for each; after ten seconds the answer is a 503. Beyond
@@ -27,7 +23,7 @@ interface Waiting {
 export class LargeBodies {
   readonly #admitted = new Set<FastifyRequest>()
   readonly #parsed = new Set<FastifyRequest>()
-  readonly #waiting = new Set<Waiting>()
+  readonly #turns = new Turns(maxParsed, { longestWait })
 
   /** Counts the large bodies of the routes that accept them. */
   countIn(app: FastifyInstance): void {
@@ -53,25 +49,9 @@ export class LargeBodies {
   /** Waits until the body may be parsed; throws a problem if its turn does not come. One that is not large need not wait. */
   async waitToParse(request: FastifyRequest): Promise<void> {
     if (!this.#admitted.has(request)) return
-    if (this.#parsed.size < maxParsed) this.#parsed.add(request)
-    else await this.#turn(request)
-  }
-
-  #turn(request: FastifyRequest): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (problem?: Problem) => {
-        clearTimeout(late)
-        request.raw.socket.off('close', giveUp)
-        this.#waiting.delete(waiting)
-        if (problem) reject(problem)
-        else resolve()
-      }
-      const giveUp = () => end(goneAway())
-      const late = setTimeout(end, longestWait, tooMany())
-      const waiting = { request, begin: () => end() }
-      request.raw.socket.once('close', giveUp)
-      this.#waiting.add(waiting)
-    })
+    if (!(await this.#turns.enter())) throw tooMany()
+    this.#parsed.add(request)
+    if (request.raw.socket.destroyed) throw goneAway()
   }
 
   #admit(request: FastifyRequest): void {
@@ -84,10 +64,6 @@ export class LargeBodies {
   /** Runs at the end of every request, even if its client has gone away. */
   #leave(request: FastifyRequest): void {
     this.#admitted.delete(request)
-    if (!this.#parsed.delete(request)) return
-    const [next] = this.#waiting
-    if (!next) return
-    this.#parsed.add(next.request)
-    next.begin()
+    if (this.#parsed.delete(request)) this.#turns.leave()
   }
 }

@@ -68,20 +68,24 @@ export class Load implements Place {
   }
 }
 
-/** How long a request waits for its turn, in milliseconds: as long as for a connection. */
-const longestTurn = second
+interface Queue {
+  /** How many may wait. */
+  mostWaiting?: number
+  /** How long one waits for its turn, in milliseconds: usually as long as for a connection. */
+  longestWait?: number
+}
 
 /** Lets only so many go on at a time. */
 export class Turns implements Place {
   #free: number
   readonly #atATime: number
-  readonly #mostWaiting: number
+  readonly #queue: Required<Queue>
   readonly #waiting = new Set<() => void>()
 
-  constructor(atATime: number, mostWaiting = Number.POSITIVE_INFINITY) {
+  constructor(atATime: number, { mostWaiting = Number.POSITIVE_INFINITY, longestWait = second }: Queue = {}) {
     this.#free = atATime
     this.#atATime = atATime
-    this.#mostWaiting = mostWaiting
+    this.#queue = { mostWaiting, longestWait }
   }
 
   get isIdle(): boolean {
@@ -89,7 +93,8 @@ export class Turns implements Place {
   }
 
   enter(): boolean | Promise<boolean> {
-    if (this.#free === 0) return this.#waiting.size < this.#mostWaiting && new Promise((resolve) => this.#wait(resolve))
+    if (this.#free === 0)
+      return this.#waiting.size < this.#queue.mostWaiting && new Promise((resolve) => this.#wait(resolve))
     this.#free -= 1
     return true
   }
@@ -107,7 +112,7 @@ export class Turns implements Place {
       resolve(isTurn)
     }
     const begin = () => end(true)
-    const late = setTimeout(end, longestTurn, false)
+    const late = setTimeout(end, this.#queue.longestWait, false)
     this.#waiting.add(begin)
   }
 }
@@ -117,7 +122,7 @@ const mostWaiting = 100
 
 /** The turns of those that change one resource; they are forgotten with the last of them. */
 export function turnsOf(resources: Map<string, Turns>, resource: string): Place {
-  const turns = resources.get(resource) ?? new Turns(1, mostWaiting)
+  const turns = resources.get(resource) ?? new Turns(1, { mostWaiting })
   resources.set(resource, turns)
   return {
     enter: () => turns.enter(),
