@@ -94,7 +94,7 @@ export const isOfStorage = (error: unknown): error is SqlError =>
 /** Whether a text is not a point in time that exists. */
 export const isInvalidTime = (error: unknown): boolean => isSqlError(error) && /^2200[78]$/.test(error.code)
 
-/** Whether Postgres, or the network to it, hangs; the next statement would wait just as long. */
+/** Whether Postgres, or the network to it, hangs, or no connection became free; the next statement would wait just as long. */
 export const isStuck = (error: unknown): boolean =>
   error instanceof Unreachable ||
   error instanceof Overloaded ||
