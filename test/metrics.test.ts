@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { library, remote } from './support/http.ts'
-import { onServer } from './support/places.ts'
+import { onServer, slow } from './support/places.ts'
 import { startPostgres } from './support/postgres.ts'
 import { run, serve } from './support/program.ts'
 import { read, rowsOf } from './support/titles.ts'
@@ -116,9 +116,7 @@ test('what happens is counted: by method, route and status, and by code; nothing
 test('requests that wait for the database are active, and wait for a connection; in vain, that is because of the load', async () => {
   const { env, query } = await onServer()
   const { reading, send } = await measured({ ...env, POSTGRES_POOL: '1' })
-  await query(`create function public.slow() returns trigger language plpgsql as $$ begin
-      perform pg_sleep(3); return new; end $$;
-    create trigger slow before insert on housing.housing for each row execute function public.slow()`)
+  await query(slow(3, 'before insert on housing.housing for each row'))
   const pool = { db_client_connection_pool_name: 'requests' }
   const asked = [1, 2, 3].map((n) => send('POST', '/api/v2/housing', library, { 'idempotency-key': `key-${n}` }))
   await expect.poll(() => reading('db_client_connection_pending_requests', pool)).toBe(2)

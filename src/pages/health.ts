@@ -4,7 +4,8 @@ import type { OpenDatabase, Trouble } from '../database/database.ts'
 import type { Log } from '../log.ts'
 import type { Readiness } from './readiness.ts'
 
-interface Health {
+/** What `/readyz` finds. */
+export interface Health {
   /** Whether all checks are. */
   ok: boolean
   checks: Record<'database' | 'schema' | 'process', { ok: boolean }>
@@ -58,7 +59,7 @@ const probe = { schema: { hide: true }, config: { anyHost: true, public: true } 
 
 /** `/livez`: the process answers. `/readyz` (alias `/healthz`): it can serve data, or which checks fail. */
 export const probes: FastifyPluginAsync<{
-  findHealth: ReturnType<typeof healthCheck>
+  findHealth: () => Promise<Health>
   auth: AccessSettings['auth']
 }> = async (app, { findHealth, auth }) => {
   app.addHook('onSend', async (_request, reply) => {

@@ -2,10 +2,10 @@ import { createServer, type Server } from 'node:http'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { gauge, metricsText, readCounter } from '../metrics.ts'
 import { version } from '../version.ts'
-import type { healthCheck } from './health.ts'
+import type { Health } from './health.ts'
 
 /** A server for `/metrics` alone: it answers within a second whatever the database does, and does not keep the process alive. */
-export function metricsServer(findHealth: ReturnType<typeof healthCheck>): Server {
+export function metricsServer(findHealth: () => Promise<Health>): Server {
   let isReady = false
   measureProcess(() => isReady)
   const server = createServer({ requestTimeout: 9000, connectionsCheckingInterval: 500 }, async (request, response) => {

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { reliable } from '../../src/database/pool.ts'
 import { watchOver } from '../../src/database/watch.ts'
 import { library, remote } from '../support/http.ts'
-import { embedded, onServer, readerOf, temporaryFolder } from '../support/places.ts'
+import { embedded, onServer, readerOf, slow, temporaryFolder } from '../support/places.ts'
 import { guarded, startPostgres } from '../support/postgres.ts'
 import { run, serve } from '../support/program.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -256,12 +256,6 @@ describe('limits of the role or the server', () => {
     expect((await list()).status).toBe(200)
   })
 })
-
-/** A trigger that takes so many seconds. */
-const slow = (seconds: number, event: string) => `
-  create function public.slow() returns trigger language plpgsql as $$ begin
-    perform pg_sleep(${seconds}); return new; end $$;
-  create trigger slow ${event} execute function public.slow()`
 
 test('a caller waits for all its statements together no longer than the deadline: 504, and nothing was changed', async () => {
   const { query, batch, list } = await onDatabase()

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { follow } from '../support/events.ts'
 import { remote } from '../support/http.ts'
-import { onServer } from '../support/places.ts'
+import { onServer, slow } from '../support/places.ts'
 import { freePort, startPostgres } from '../support/postgres.ts'
 import { serve } from '../support/program.ts'
 import { isLong, rounds } from '../support/rounds.ts'
@@ -58,9 +58,7 @@ test('many changes on a slow database: the first reads may be a 504, later ones 
   const { env, query } = await onServer()
   const { url } = await serve({ env })
   await query(houses(6000))
-  await query(`create function public.slow() returns trigger language plpgsql as $$ begin
-      perform pg_sleep(0.001); return new; end $$;
-    create trigger slow before insert on housing.feed for each row execute function public.slow()`)
+  await query(slow(0.001, 'before insert on housing.feed for each row'))
   await expect.poll(async () => (await remote(url).get(changes)).status, patient).toBe(200)
   await expect.poll(async () => (await pages(url)).length, patient).toBe(6000)
 })

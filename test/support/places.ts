@@ -23,6 +23,12 @@ export async function onServer() {
   return { env: { DATABASE_URL: url }, query, connect }
 }
 
+/** SQL for a trigger that takes so many seconds, such as `before insert on housing.housing for each row`. */
+export const slow = (seconds: number, event: string) => `
+  create function public.slow() returns trigger language plpgsql as $$ begin
+    perform pg_sleep(${seconds}); return new; end $$;
+  create trigger slow ${event} execute function public.slow()`
+
 /** SQL that stores so many houses. */
 export const insert = (
   houses: number,
