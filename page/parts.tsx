@@ -1,6 +1,6 @@
 import { Problem } from '@sample-api/client'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { needsKey, sentence } from './api.ts'
 import { to } from './url.ts'
 
@@ -44,7 +44,8 @@ export function Time({ at }: { at: string }) {
 export function Panel(props: { title: string; close: string; opener?: string; children: ComponentChildren }) {
   const { title, close, opener, children } = props
   const heading = useRef<HTMLHeadingElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // not a frame later, when somebody may be typing into a field already
     const before = document.activeElement as HTMLElement | null
     heading.current?.focus()
     return () =>

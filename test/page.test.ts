@@ -494,12 +494,16 @@ test('everything can be done by the keyboard', async () => {
   await expect.poll(() => focused(page, 'data-row')).toBe('2')
   await page.keyboard.press('n')
   await field(page, 'Street').waitFor()
+  expect(await focused(page, 'id')).toBe('panel-title') // at once, else it would leave a field that one types into
   for (const value of ['9', 'Key Street', 'Victoria', 'V8V 1A1']) {
     do await page.keyboard.press('Tab')
     while (!(await focused(page, 'name')))
     await page.keyboard.type(value)
   }
-  for (const key of ['Tab', 's', 'Tab', 'Enter']) await page.keyboard.press(key)
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('s')
+  expect(await field(page, 'Type').inputValue()).toMatch(/^S/)
+  for (const key of ['Tab', 'Enter']) await page.keyboard.press(key)
   await reads(page, '9 Key Street added.')
   await page.keyboard.press('Escape')
   await page.keyboard.press('z')
