@@ -42,6 +42,13 @@ export async function sendLoad({ port, rate, seconds, requests, patience = 15 }:
   for (let n = 0; n < 100; n++) idle.push(new Connection(port, sockets))
   await Promise.all(idle.map(({ open }) => open))
 
+  // The server closes a connection that has sent nothing for ten seconds: nothing is sent over that.
+  const nextIdle = () => {
+    let connection = idle.pop()
+    while (connection?.isClosed) connection = idle.pop()
+    return connection
+  }
+
   const begun = performance.now()
   const now = () => performance.now() - begun
 
@@ -52,7 +59,7 @@ export async function sendLoad({ port, rate, seconds, requests, patience = 15 }:
       const each: Sent = { request, scheduled: (sent.length * 1000) / rate, started: now() }
       sent.push(each)
       underWay += 1
-      const connection = idle.pop() ?? new Connection(port, sockets)
+      const connection = nextIdle() ?? new Connection(port, sockets)
       connection.send(requests[request] as string, (answer) => {
         if (answer) {
           Object.assign(each, answer, { answered: now() })
@@ -100,6 +107,10 @@ class Connection {
       const answer = read(this.#received)
       if (answer) this.#done(answer)
     })
+  }
+
+  get isClosed() {
+    return this.#socket.destroyed
   }
 
   send(bytes: string, settle: (answer?: Answer) => void): void {

@@ -125,8 +125,9 @@ async function measure(where: string, { url, pid, stop }: Awaited<ReturnType<typ
       report(`${factor} ×`, await load(factor), { requests, capacity })
       print(`  memory ${before.toFixed(0)} MB before, ${memoryOf(pid).toFixed(0)} MB after`)
       const after = await load(0.5)
-      const bad = after.findLast((each) => !isDone(each) || latency(each) > 3 * usual)
-      print(`  then, at 0.5 ×, normal after ${bad ? (bad.scheduled / 1000).toFixed(1) : 0} s`)
+      const slow = after.filter((each) => !isDone(each) || latency(each) > 3 * usual)
+      const normalAfter = ((slow.at(-1)?.scheduled ?? 0) / 1000).toFixed(1)
+      print(`  then, at 0.5 ×, normal after ${normalAfter} s: ${slow.length} were slow, ${spread(slow.map(latency))}`)
     }
   }
   await stop()
