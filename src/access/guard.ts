@@ -38,7 +38,13 @@ export function guard(app: FastifyInstance, { settings, keys, tokens, log }: Opt
     if (scope === undefined) return done() // public, or there is no such route
     const caller = identify(request)
     if (caller instanceof Promise) {
-      caller.then((caller) => admit(request, reply, scope, caller)).then(() => done(), done)
+      const begun = performance.now()
+      caller
+        .then((caller) => {
+          request.waited = performance.now() - begun
+          admit(request, reply, scope, caller)
+        })
+        .then(() => done(), done)
     } else {
       admit(request, reply, scope, caller)
       done()

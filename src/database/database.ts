@@ -1,8 +1,9 @@
-import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
+import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
+import { haveUntil } from './deadline.ts'
 import type { Notices } from './listen.ts'
 import type { ReliablePool } from './pool.ts'
-import type { Database } from './tables.ts'
+import type { Database, Tables } from './tables.ts'
 
 /** A database that requests can use: a Postgres server, or the embedded one. */
 export interface OpenDatabase {
@@ -49,13 +50,13 @@ export interface Trouble {
 /** Throws where a query may not be made yet. */
 export type Admit = () => void
 
-export function kyselyOver({ connect, end }: ReliablePool, admit: Admit): Database {
-  const pool: PostgresPool = {
-    end,
-    async connect() {
+export function kyselyOver({ connect, end, deadline }: ReliablePool, admit: Admit): Database {
+  const over = (until?: number) => {
+    const admitted = async () => {
       admit()
-      return connect()
-    },
+      return connect(until)
+    }
+    return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: { end, connect: admitted } }) })
   }
-  return new Kysely({ dialect: new PostgresDialect({ pool }) })
+  return haveUntil(over(), { deadline, before: over })
 }

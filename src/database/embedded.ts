@@ -54,7 +54,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
   )
   const connections = reliable(pool, { names: statementNames })
   const connect = withinMaxWait(connections.connect)
-  const db = kyselyOver({ ...connections, connect }, admit)
+  const db = kyselyOver({ ...connections, connect, deadline: maxWait + maxStatement }, admit)
   gatherFor(db, { longestWait: maxWait })
   const connectForLong = async () => {
     const connection = await connect()
@@ -165,15 +165,21 @@ class Opening {
   }
 }
 
-/** Throws {@link Overloaded} if no connection is free in time; one that comes later goes back to the pool. */
+/**
+ * Throws {@link Overloaded} if no connection is free in time, so that a statement is answered by then; one that comes later
+ * goes back to the pool.
+ */
 function withinMaxWait(connect: ReliablePool['connect']): ReliablePool['connect'] {
-  return () =>
+  return (until = Number.POSITIVE_INFINITY) =>
     new Promise((resolve, reject) => {
       let isLate = false
-      const timer = setTimeout(() => {
-        isLate = true
-        reject(new Overloaded())
-      }, maxWait)
+      const timer = setTimeout(
+        () => {
+          isLate = true
+          reject(new Overloaded())
+        },
+        Math.min(maxWait, until - maxStatement - performance.now()),
+      )
       connect().then((connection) => {
         clearTimeout(timer)
         if (isLate) connection.release()

@@ -2,6 +2,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { noDatabase } from '../../test/support/api.ts'
 import { actingAs } from './actor.ts'
+import { haveUntil } from './deadline.ts'
 import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
 
@@ -101,6 +102,31 @@ test('whoever has waited too long for a lane is rejected, and the others are ask
   for (const { answer } of sent) answer()
   expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, expect.any(Overloaded), 8])
   expect(batches()).toEqual([[1, 2, 3], [4, 5, 6], [8]])
+})
+
+test('what the first of a batch has waited is taken from the time for its statement', async () => {
+  const untils: number[] = []
+  const patient = db.withoutPlugins()
+  gatherFor(patient, { longestWait: 60_000 })
+  const before = (until: number) => {
+    untils.push(until)
+    return patient
+  }
+  haveUntil(patient, { deadline: 5000, before })
+  const { ask, sent } = question(patient)
+  const earliest = performance.now()
+  const answers = [1, 2, 3, 4, 5, 6, 7].map((key) => ask(key))
+  const latest = performance.now()
+  await sleep(latest - earliest + 10)
+  answers.push(ask(8))
+  for (let batch = 0; batch < 3; batch++) {
+    sent[batch]?.answer()
+    await turn()
+  }
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+  expect(untils).toHaveLength(3)
+  expect(Math.min(...untils)).toBeGreaterThanOrEqual(earliest + 5000)
+  expect(Math.max(...untils)).toBeLessThanOrEqual(latest + 5000)
 })
 
 test('if one batch fails, waiting questions are still asked', async () => {

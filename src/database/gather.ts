@@ -1,5 +1,6 @@
 import { histogram } from '../metrics.ts'
 import { currentWork } from '../tracing.ts'
+import { before, deadlineOf } from './deadline.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
 import type { Database } from './tables.ts'
 
@@ -15,7 +16,7 @@ const batchSize = histogram(
 ).of()
 
 interface Batching {
-  /** How long a question may wait until it is sent, in milliseconds. */
+  /** How long a question may wait until it is sent, in milliseconds: less than the deadline, from which it takes. */
   longestWait: number
 }
 
@@ -58,7 +59,12 @@ export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key
     if (!batching) return undefined
     const lanes = lanesOf.get(batching) ?? new Lanes()
     lanesOf.set(batching, lanes)
-    const ask = queue({ lanes, maxBatch, ...batching, answerAll: (keys: Key[]) => answerAll(db, keys) })
+    const ask = queue({
+      lanes,
+      maxBatch,
+      ...batching,
+      answerAll: (keys: Key[], since) => answerAll(before(since + deadlineOf(db), db), keys),
+    })
     queues.set(db, ask)
     return ask
   }
@@ -92,7 +98,10 @@ export function gatheredWrite<Item, Row extends object>({ alone, together, maxBa
       return stored
     },
   })
-  return async (db: Database, item: Item): Promise<Row> => (await write(db, item)) ?? alone(db, item)
+  return async (db: Database, item: Item): Promise<Row> => {
+    const until = performance.now() + deadlineOf(db)
+    return (await write(db, item)) ?? alone(before(until, db), item)
+  }
 }
 
 interface Waiting<Key, Value> {
@@ -145,7 +154,8 @@ class Lanes {
 interface Queue<Key, Value> extends Batching {
   lanes: Lanes
   maxBatch: number
-  answerAll: (keys: Key[]) => Promise<PromiseSettledResult<Value>[]>
+  /** Answers a batch whose first key has waited since then. */
+  answerAll: (keys: Key[], since: number) => Promise<PromiseSettledResult<Value>[]>
 }
 
 function queue<Key, Value>({ lanes, maxBatch, longestWait, answerAll }: Queue<Key, Value>) {
@@ -165,7 +175,12 @@ function queue<Key, Value>({ lanes, maxBatch, longestWait, answerAll }: Queue<Ke
     batchSize.observe(batch.length)
     try {
       const [first] = batch as [Waiting<Key, Value>]
-      const answers = await first.within(() => answerAll(batch.map(({ key }) => key)))
+      const answers = await first.within(() =>
+        answerAll(
+          batch.map(({ key }) => key),
+          first.since,
+        ),
+      )
       for (const [i, answer] of answers.entries())
         if (answer.status === 'fulfilled') batch[i]?.resolve(answer.value)
         else batch[i]?.reject(answer.reason)

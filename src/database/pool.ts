@@ -27,6 +27,9 @@ type Attempt = (statement: Statement, until: number, repetition?: number) => Pro
 
 /** A pool for Kysely; `ask` sends one statement by itself. */
 export interface ReliablePool extends PostgresPool {
+  /** For a caller who waits until then (a time of `performance.now()`); by default as long as `deadline` says. */
+  connect: (until?: number) => ReturnType<PostgresPool['connect']>
+  deadline: number
   ask: Ask
   /** The last statements that Postgres rejected for a reason that may concern every caller, with the SQLSTATE. */
   rejected: { schema?: Rejected | undefined; storage?: Rejected | undefined }
@@ -84,7 +87,8 @@ export function reliable(
     connections.set(client, connectionOver(client, { names, deadlineOfEach, rejected, attempt, measures }))
   })
   return {
-    connect: (() => connect(performance.now() + deadline)) as unknown as PostgresPool['connect'],
+    connect: ((until = performance.now() + deadline) => connect(until)) as unknown as ReliablePool['connect'],
+    deadline,
     async end() {
       measures.end()
       if (!pool.ending) await pool.end()

@@ -35,7 +35,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     deadline: second,
   })
   const db = kyselyOver(pool, admit)
-  gatherFor(db, { longestWait: queryDeadline })
+  gatherFor(db, { longestWait: queryDeadline - 2 * second })
   const beside = kyselyOver(
     reliable(openPool(settings, { max: 3 }), {
       name: 'beside',

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { haveUntil } from './deadline.ts'
 import { ConnectionLost, NotDone, QueryTimeout, RolledBack } from './errors.ts'
 import type { Database } from './tables.ts'
 import { inTransaction } from './transaction.ts'
@@ -23,7 +24,12 @@ test.each([
   const db = {
     isTransaction: false,
     connection: () => ({ execute: (use: (over: typeof connection) => Promise<void>) => use(connection) }),
+    getExecutor: () => ({ plugins: [] }),
   } as unknown as Database
+  const untils = new Set<number>()
+  haveUntil(db, { deadline: 5000, before: (until) => ({ ...db, n: untils.add(until) }) as unknown as Database })
   await expect(inTransaction(db, async () => {})).rejects.toBe(error)
   expect(begun).toBe(attempts)
+  const overAnother = error instanceof NotDone && attempts > 1
+  expect(untils.size).toBe(overAnother ? 1 : 0) // they share the deadline of the first attempt
 })

@@ -1,3 +1,4 @@
+import { before, deadlineOf } from './deadline.ts'
 import { ConnectionLost, isGivenUp, NotDone } from './errors.ts'
 import type { Database } from './tables.ts'
 
@@ -14,19 +15,24 @@ export async function inTransaction<T>(db: Database, work: (tx: Database) => Pro
 }
 
 /**
- * Runs statements over one connection, whose deadline they share. Repeats all of them, up to three times, if the
- * connection was lost and the last one had no effect, so none may follow one that changed something.
+ * Runs statements over one connection. Repeats all of them, up to three times and before the deadline that they share, if
+ * the connection was lost and the last one had no effect, so none may follow one that changed something.
  */
-export const overOneConnection = <T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> =>
-  repeated(
-    () => db.connection().execute(work),
+export function overOneConnection<T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> {
+  const until = performance.now() + deadlineOf(db)
+  return repeated(
+    (repetition) => (repetition === 0 ? db : before(until, db)).connection().execute(work),
     (error) => (error instanceof NotDone || (error instanceof ConnectionLost && error.isOfRead)) && !error.timedOut,
   )
+}
 
-async function repeated<T>(attempt: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
+async function repeated<T>(
+  attempt: (repetition: number) => Promise<T>,
+  mayRepeat: (error: unknown) => boolean,
+): Promise<T> {
   for (let repetition = 0; ; repetition++) {
     try {
-      return await attempt()
+      return await attempt(repetition)
     } catch (error) {
       if (repetition === retries || !mayRepeat(error)) throw error
     }

@@ -137,6 +137,22 @@ test('changes of one resource take turns, for a second at most, and others go on
   expect(urls()).toEqual(['/houses/1'])
 })
 
+test('a request that needs two turns waits for both together no longer than a second', async () => {
+  const { sendMany, urls, answerNext } = await service({ connections: 3 })
+  await sendMany(1, 'PATCH', '/houses/1', '{}')
+  const { done } = await sendMany(1, 'PATCH', '/houses/1', '{}')
+  await sendMany(1, 'PATCH', '/houses/2', '{}')
+  vi.advanceTimersByTime(600)
+  await answerNext()
+  expect(urls()).toEqual(['/houses/2']) // so the other one has its house, and waits for its turn among all changes
+  vi.advanceTimersByTime(399)
+  await settled()
+  expect(done).toEqual([])
+  vi.advanceTimersByTime(1)
+  await settled()
+  expect(done).toMatchObject([isRejected])
+})
+
 test('of those that wait for a turn, there are only so many', async () => {
   const { sendMany, urls } = await service()
   const { done } = await sendMany(103, 'PATCH', '/houses/1', '{}')

@@ -13,6 +13,8 @@ declare module 'fastify' {
     admission?: Admission
   }
   interface FastifyRequest {
+    /** How long it has waited until its caller was known, in milliseconds. */
+    waited: number
     /** What it has a place in, once it is admitted. */
     places: Place[] | undefined
     /** Whether it was rejected because of the load. */
@@ -30,6 +32,9 @@ const slowReads: Limits = {
   crowded: { longestWait: 50, fewest: 5 },
   span: 16,
 }
+
+/** How long a request waits until it may ask the database, in milliseconds: as long as for a connection. */
+const longestWait = 1000
 
 const tooMany = new Problem(
   'unavailable',
@@ -62,6 +67,7 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
   const resources = new Map<string, Turns>()
   const admissions = new Map<string, Admission>() // GET and HEAD of a path share one, and so do its changes
   const sheds = shed.of('requests')
+  app.decorateRequest('waited', 0)
   app.decorateRequest('places')
   app.decorateRequest('isShed', false)
 
@@ -84,7 +90,8 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
     if (!admission) return done()
     request.places = []
     const end = (isIn: boolean) => done(isIn ? undefined : reject(request))
-    const isIn = enterAll(admission.placesOf(request), request.places)
+    const left = longestWait - request.waited
+    const isIn = left > 0 && enterAll(admission.placesOf(request), request.places, performance.now() + left)
     if (typeof isIn === 'boolean') end(isIn)
     else isIn.then(end, done)
   })

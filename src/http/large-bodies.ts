@@ -23,7 +23,7 @@ const longestWait = 10_000
 export class LargeBodies {
   readonly #admitted = new Set<FastifyRequest>()
   readonly #parsed = new Set<FastifyRequest>()
-  readonly #turns = new Turns(maxParsed, { longestWait })
+  readonly #turns = new Turns(maxParsed)
 
   /** Counts the large bodies of the routes that accept them. */
   countIn(app: FastifyInstance): void {
@@ -49,7 +49,7 @@ export class LargeBodies {
   /** Waits until the body may be parsed; throws a problem if its turn does not come. One that is not large need not wait. */
   async waitToParse(request: FastifyRequest): Promise<void> {
     if (!this.#admitted.has(request)) return
-    if (!(await this.#turns.enter())) throw tooMany()
+    if (!(await this.#turns.enter(performance.now() + longestWait))) throw tooMany()
     this.#parsed.add(request)
     if (request.raw.socket.destroyed) throw goneAway()
   }

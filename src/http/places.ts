@@ -1,8 +1,8 @@
 // What a request needs a place in before it may ask the database.
 
 export interface Place {
-  /** Whether there is room, perhaps after some time. */
-  enter(): boolean | Promise<boolean>
+  /** Whether there is room, perhaps after some time, but by `until`, a time of `performance.now()`. */
+  enter(until: number): boolean | Promise<boolean>
   leave(): void
 }
 
@@ -68,33 +68,26 @@ export class Load implements Place {
   }
 }
 
-interface Queue {
-  /** How many may wait. */
-  mostWaiting?: number
-  /** How long one waits for its turn, in milliseconds: usually as long as for a connection. */
-  longestWait?: number
-}
-
 /** Lets only so many go on at a time. */
 export class Turns implements Place {
   #free: number
   readonly #atATime: number
-  readonly #queue: Required<Queue>
+  readonly #mostWaiting: number
   readonly #waiting = new Set<() => void>()
 
-  constructor(atATime: number, { mostWaiting = Number.POSITIVE_INFINITY, longestWait = second }: Queue = {}) {
+  constructor(atATime: number, mostWaiting = Number.POSITIVE_INFINITY) {
     this.#free = atATime
     this.#atATime = atATime
-    this.#queue = { mostWaiting, longestWait }
+    this.#mostWaiting = mostWaiting
   }
 
   get isIdle(): boolean {
     return this.#free === this.#atATime
   }
 
-  enter(): boolean | Promise<boolean> {
+  enter(until: number): boolean | Promise<boolean> {
     if (this.#free === 0)
-      return this.#waiting.size < this.#queue.mostWaiting && new Promise((resolve) => this.#wait(resolve))
+      return this.#waiting.size < this.#mostWaiting && new Promise((resolve) => this.#wait(until, resolve))
     this.#free -= 1
     return true
   }
@@ -105,14 +98,14 @@ export class Turns implements Place {
     else this.#free += 1
   }
 
-  #wait(resolve: (isTurn: boolean) => void): void {
+  #wait(until: number, resolve: (isTurn: boolean) => void): void {
     const end = (isTurn: boolean) => {
       clearTimeout(late)
       this.#waiting.delete(begin)
       resolve(isTurn)
     }
     const begin = () => end(true)
-    const late = setTimeout(end, this.#queue.longestWait, false)
+    const late = setTimeout(end, until - performance.now(), false)
     this.#waiting.add(begin)
   }
 }
@@ -122,10 +115,10 @@ const mostWaiting = 100
 
 /** The turns of those that change one resource; they are forgotten with the last of them. */
 export function turnsOf(resources: Map<string, Turns>, resource: string): Place {
-  const turns = resources.get(resource) ?? new Turns(1, { mostWaiting })
+  const turns = resources.get(resource) ?? new Turns(1, mostWaiting)
   resources.set(resource, turns)
   return {
-    enter: () => turns.enter(),
+    enter: (until) => turns.enter(until),
     leave() {
       turns.leave()
       if (turns.isIdle) resources.delete(resource)
@@ -133,13 +126,13 @@ export function turnsOf(resources: Map<string, Turns>, resource: string): Place 
   }
 }
 
-/** Whether there is room in all of the places, which are entered one after the other and added to `entered`. */
-export function enterAll([place, ...others]: Place[], entered: Place[]): boolean | Promise<boolean> {
+/** Whether there is room in all of the places by then. They are entered one after the other, and added to `entered`. */
+export function enterAll([place, ...others]: Place[], entered: Place[], until: number): boolean | Promise<boolean> {
   if (!place) return true
   const goOn = (isIn: boolean) => {
     if (isIn) entered.push(place)
-    return isIn && enterAll(others, entered)
+    return isIn && enterAll(others, entered, until)
   }
-  const isIn = place.enter()
+  const isIn = place.enter(until)
   return typeof isIn === 'boolean' ? goOn(isIn) : isIn.then(goOn)
 }

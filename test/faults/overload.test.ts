@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { sendLoad } from '../../bench/open-loop.ts'
 import { library, remote } from '../support/http.ts'
 import { embedded, onServer } from '../support/places.ts'
-import { serve } from '../support/program.ts'
+import { run, serve } from '../support/program.ts'
 import { isLong } from '../support/rounds.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -202,6 +203,21 @@ describe('while a table is locked', () => {
     await session.query('rollback')
     await expectAnswered(answers, 201)
   })
+})
+
+test('whoever is still unknown after a second gets a 503, as behind a turn', async () => {
+  const { env, connect } = await onServer()
+  const { url } = await serve({ env: { ...env, AUTH: 'keys' } })
+  const { stdout } = await run({ env, command: ['keys', 'create', '--name=x', '--scope=housing:read'] })
+  const [session, other] = [await connect(), await connect()]
+  await session.query('begin; lock housing.api_keys')
+  const list = () => fetch(`${url}/api/v2/housing`, { headers: { authorization: `Bearer ${stdout.trim()}` } })
+  const answer = list()
+  await expect.poll(() => waiting(other)).toBe(1)
+  await sleep(1100)
+  await session.query('rollback')
+  expect(await answer).toMatchObject({ status: 503 })
+  expect(await list()).toMatchObject({ status: 200 })
 })
 
 test('slow searches hold at most a third of the connections, and everything else goes on', async () => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
+import { overOneConnection } from '../../database/transaction.ts'
 import type { Log } from '../../log.ts'
 import { gauge } from '../../metrics.ts'
 import { apart } from '../../tracing.ts'
@@ -71,11 +72,13 @@ export class Feed {
   }
 
   /** The changes after a position, or as many of them as the limit allows. What is committed by now is in it. */
-  async page(query: FeedQuery): Promise<Page> {
-    const page = await findChanges(this.#db, query)
-    if (page.entries.length === query.limit || !page.isKnown) return page
-    await this.#number()
-    return findChanges(this.#db, query)
+  page(query: FeedQuery): Promise<Page> {
+    return overOneConnection(this.#db, async (db) => {
+      const page = await findChanges(db, query)
+      if (page.entries.length === query.limit || !page.isKnown) return page
+      await this.#number(db)
+      return findChanges(db, query)
+    })
   }
 
   /** The same, or what was there a moment ago: from memory, if somebody listens. */
@@ -94,9 +97,11 @@ export class Feed {
   }
 
   /** The last position, for a client that knows what was committed until now. */
-  async position(): Promise<number> {
-    await this.#number()
-    return lastPosition(this.#db)
+  position(): Promise<number> {
+    return overOneConnection(this.#db, async (db) => {
+      await this.#number(db)
+      return lastPosition(db)
+    })
   }
 
   /** Looks for changes soon, because this process has made one. */
@@ -184,9 +189,9 @@ export class Feed {
   }
 
   /** Gives positions to new changes: to fewer at a time after a failure, as it may have taken too long. */
-  async #number(): Promise<void> {
+  async #number(db: Database): Promise<void> {
     try {
-      await numberChanges(this.#db, this.#atATime)
+      await numberChanges(db, this.#atATime)
       this.#atATime = Math.min(mostAtATime, 2 * this.#atATime)
     } catch (error) {
       this.#atATime = Math.max(fewestAtATime, this.#atATime / 5)
@@ -196,7 +201,7 @@ export class Feed {
 
   /** Reads what is new; answers whether there may be more. */
   async #advance(): Promise<boolean> {
-    await this.#number()
+    await this.#number(this.#db)
     const page = this.#range && (await findChanges(this.#db, { after: this.#range.until, limit: maxRecent }))
     if (!this.#range || !page?.isKnown) {
       const last = await lastPosition(this.#db) // at first, or if the feed was replaced by another

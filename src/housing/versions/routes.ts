@@ -8,7 +8,7 @@ import { invalidParameter, Problem } from '../../contract/problems.ts'
 import { etag, unmatched, versionsIn } from '../../contract/versioned.ts'
 import { onViolation } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
-import { inTransaction } from '../../database/transaction.ts'
+import { inTransaction, overOneConnection } from '../../database/transaction.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { housingKinds } from '../problems.ts'
 import { findHousing, updateHousing } from '../queries.ts'
@@ -97,8 +97,10 @@ export const versionRoutes: Routes<{ db: Database; beside: Database }> = async (
 
 /** The house as it stood at that instant. */
 export async function findHousingAsOf(db: Database, id: number, instant: string) {
-  if (await isAhead(db, instant)) throw invalidParameter('as_of', 'future', 'must not be in the future.')
-  const version = await findVersionAt(db, id, instant)
+  const version = await overOneConnection(db, async (db) => {
+    if (await isAhead(db, instant)) throw invalidParameter('as_of', 'future', 'must not be in the future.')
+    return findVersionAt(db, id, instant)
+  })
   if (!version || version.operation === 'deleted')
     throw new Problem('not-found', `There was no house with the id ${id} at ${instant}.`)
   return houseOf(version)
