@@ -498,6 +498,8 @@ describe('the file of a backup', async () => {
     await succeed(elsewhere, 'restore', `${folder}/piped`)
     expect(await run({ command: ['restore', '-'], env: elsewhere })).toMatchObject({ code: 2 })
     expect(await run({ command: ['restore', `${folder}/none`], env: elsewhere })).toMatchObject({ code: 2 })
+    const unreadable = await run({ command: ['restore', folder], env: elsewhere })
+    expect(unreadable.stderr).toMatch(/^sample-api: .+ cannot be read: EISDIR/)
   })
 })
 

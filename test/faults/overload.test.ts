@@ -44,6 +44,7 @@ async function ownerOf({ env, query }: Awaited<ReturnType<typeof onServer>>) {
 
 /** How many statements of this database wait for a lock. */
 async function waiting(session: pg.Client): Promise<number> {
+  await session.query('select pg_stat_clear_snapshot()') // a transaction keeps the list of connections of its first look
   const { rows } = await session.query(
     `select count(*)::int from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
   )
@@ -190,6 +191,19 @@ describe('while a table is locked', () => {
     await expectAnswered(answers, 200, 201, 404, 412)
   })
 
+  test('that of the feed, clients that catch up with it wait, and the history is read', async () => {
+    const { session, blocked, get } = await onServerWithHouses()
+    await session.query('lock housing.feed')
+    const answers = times(20, (n) => get(`/api/v2/housing/changes?wait=30&limit=${n + 3}`))
+    await blocked()
+    for (let round = 0; round < 3; round++) {
+      expect(await get('/api/v2/housing/1/versions')).toMatchObject({ status: 200 })
+      expect(await waiting(session)).toBeLessThanOrEqual(2)
+    }
+    await session.query('rollback')
+    for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ status: 200, body: { next: 3 } })
+  })
+
   test('that of the keys, requests with an Idempotency-Key wait, and everything else goes on', async () => {
     const { session, blocked, send, post, patch, list } = await onServerWithHouses()
     await session.query('alter table housing.idempotency_keys add column note text')
@@ -209,11 +223,11 @@ test('whoever is still unknown after a second gets a 503, as behind a turn', asy
   const { env, connect } = await onServer()
   const { url } = await serve({ env: { ...env, AUTH: 'keys' } })
   const { stdout } = await run({ env, command: ['keys', 'create', '--name=x', '--scope=housing:read'] })
-  const [session, other] = [await connect(), await connect()]
+  const session = await connect()
   await session.query('begin; lock housing.api_keys')
   const list = () => fetch(`${url}/api/v2/housing`, { headers: { authorization: `Bearer ${stdout.trim()}` } })
   const answer = list()
-  await expect.poll(() => waiting(other)).toBe(1)
+  await expect.poll(() => waiting(session)).toBe(1)
   await sleep(1100)
   await session.query('rollback')
   expect(await answer).toMatchObject({ status: 503 })

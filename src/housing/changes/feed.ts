@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { overOneConnection } from '../../database/transaction.ts'
+import { Turns } from '../../http/places.ts'
 import type { Log } from '../../log.ts'
 import { gauge } from '../../metrics.ts'
 import { apart } from '../../tracing.ts'
@@ -45,6 +46,8 @@ export class Feed {
   #range: { after: number; until: number } | undefined
   /** Answers since the last look: most listeners ask for the same. */
   readonly #pages = new Map<string, Page>()
+  /** Of those who listen, so many at a time read what is not in memory: one connection remains for others. */
+  readonly #turns = new Turns(2)
   readonly #listeners = new Set<() => void>()
   /** How many changes get positions at once. */
   #atATime = mostAtATime
@@ -81,9 +84,20 @@ export class Feed {
     })
   }
 
-  /** The same, or what was there a moment ago: from memory, if somebody listens. */
-  async recent(query: FeedQuery): Promise<Page> {
-    return this.#fromMemory(query) ?? this.page(query)
+  /**
+   * The same, or what was there a moment ago: from memory, if somebody listens, or else in turn. It is empty if that has not
+   * come by `until`, a time of `performance.now()`, or once `signal` is aborted.
+   */
+  async recent(query: FeedQuery, until: number, signal?: AbortSignal): Promise<Page> {
+    const known = this.#fromMemory(query)
+    if (known) return known
+    const nothing = { entries: [], next: query.after, isKnown: true }
+    if (!(await this.#turns.enter(until))) return nothing
+    try {
+      return signal?.aborted ? nothing : await this.page(query)
+    } finally {
+      this.#turns.leave()
+    }
   }
 
   /** The same. While there is none it waits: up to so many milliseconds, or until `signal` is aborted. */
@@ -121,7 +135,7 @@ export class Feed {
 
   async #next(query: FeedQuery, end: number, signal: AbortSignal): Promise<Page> {
     for (let after = query.after; ; ) {
-      const page = await this.recent({ ...query, after })
+      const page = await this.recent({ ...query, after }, end, signal)
       const left = end - performance.now()
       if (page.entries.length > 0 || !page.isKnown || left <= 0 || signal.aborted) return page
       const isNewer = this.#range && this.#range.until > page.next // found meanwhile

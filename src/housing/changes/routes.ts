@@ -11,6 +11,8 @@ import type { Feed } from './feed.ts'
 import type { Page } from './queries.ts'
 import { ChangesQuery, exampleChange, HousingChangePage } from './schemas.ts'
 
+const second = 1000
+
 const types = { json: 'application/json', events: 'text/event-stream' }
 
 /** The most clients that wait or listen at a time. One takes about 30 KB. */
@@ -61,7 +63,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
       const query = { after, limit, filters }
       if (wait === 0 || request.method === 'HEAD') return pageOf(await feed.page(query), after)
       const { signal, end } = begin(request)
-      return pageOf(await feed.next(query, wait * 1000, untilGone(reply.raw, signal)).finally(end), after)
+      return pageOf(await feed.next(query, wait * second, untilGone(reply.raw, signal)).finally(end), after)
     },
   )
 
@@ -73,7 +75,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     const { after = 0 } = request.query
     const query = { after: lastEventId(request) ?? after, filters }
     // Where the database is away, the client waits for it; a failure would end a browser's attempts.
-    const page = await feed.recent({ ...query, limit: 1 }).catch(() => undefined)
+    const page = await feed.recent({ ...query, limit: 1 }, performance.now() + second).catch(() => undefined)
     if (page) requireKnown(page, query.after)
     reply.type(types.events).header('x-accel-buffering', 'no')
     if (request.method === 'HEAD') return reply.send() as never
