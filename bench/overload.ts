@@ -127,7 +127,9 @@ async function measure(where: string, { url, pid, stop }: Awaited<ReturnType<typ
       const after = await load(0.5)
       const slow = after.filter((each) => !isDone(each) || latency(each) > 3 * usual)
       const normalAfter = ((slow.at(-1)?.scheduled ?? 0) / 1000).toFixed(1)
-      print(`  then, at 0.5 ×, normal after ${normalAfter} s: ${slow.length} were slow, ${spread(slow.map(latency))}`)
+      print(
+        `  then, at 0.5 ×, normal after ${normalAfter} s: ${slow.length} were slow, ${spread(slow.filter(isDone).map(latency))}`,
+      )
     }
   }
   await stop()

@@ -101,10 +101,10 @@ export async function readBackup(file: string, take: Take = async () => {}): Pro
       reader.refuse(`has ${size - unpacked.bytesWritten} bytes after its end: copy it again, or use another backup`)
     return reader.finish()
   } catch (error) {
-    const { code = '', syscall, message } = error as NodeJS.ErrnoException
+    const { code = '', message } = error as NodeJS.ErrnoException
     if (error instanceof Misplaced) throw new BackupRefused(`${file} ${message}`)
     if (code.startsWith('Z_')) throw new BackupRefused(`${file} ${reader.broken(code)}`)
-    if (syscall) throw new BackupRefused(`${file} cannot be read: ${message}`)
+    if (bytes.errored) throw new BackupRefused(`${file} cannot be read: ${message}`)
     throw error
   }
 }

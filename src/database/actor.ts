@@ -1,5 +1,5 @@
 import { type KyselyPlugin, sql } from 'kysely'
-import { haveAsLong } from './deadline.ts'
+import { shareDeadline } from './deadline.ts'
 import { gatherAs } from './gather.ts'
 import type { Database } from './tables.ts'
 
@@ -23,7 +23,7 @@ export function actingAs(db: Database, caller: { name: string } | null): Databas
   if (caller === null) return db
   const ofCallers = copies.get(db) ?? new WeakMap<object, Database>()
   copies.set(db, ofCallers)
-  const copy = ofCallers.get(caller) ?? haveAsLong(db, gatherAs(db, db.withPlugin(new Actor(caller.name))))
+  const copy = ofCallers.get(caller) ?? shareDeadline(db, gatherAs(db, db.withPlugin(new Actor(caller.name))))
   ofCallers.set(caller, copy)
   return copy
 }

@@ -1,6 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
-import { haveUntil } from './deadline.ts'
+import { setDeadline } from './deadline.ts'
 import type { Notices } from './listen.ts'
 import type { ReliablePool } from './pool.ts'
 import type { Database, Tables } from './tables.ts'
@@ -58,5 +58,5 @@ export function kyselyOver({ connect, end, deadline }: ReliablePool, admit: Admi
     }
     return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: { end, connect: admitted } }) })
   }
-  return haveUntil(over(), { deadline, before: over })
+  return setDeadline(over(), { deadline, endingBy: over })
 }

@@ -6,10 +6,10 @@ import { type Admit, kyselyOver, type OpenDatabase } from './database.ts'
 import { Engine } from './embedded-engine.ts'
 import type { Report } from './embedded-folder.ts'
 import { EmbeddedStream } from './embedded-stream.ts'
-import { ConnectionLost, isSqlError, NotDone, Overloaded } from './errors.ts'
+import { ConnectionLost, isSqlError, NotDone } from './errors.ts'
 import { gatherFor } from './gather.ts'
 import { Notices } from './listen.ts'
-import { type ReliablePool, reliable } from './pool.ts'
+import { inTime, reliable } from './pool.ts'
 import { sessionStatements } from './session.ts'
 import { statementNames } from './statement.ts'
 import { findTrouble } from './trouble.ts'
@@ -53,8 +53,8 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     }),
   )
   const connections = reliable(pool, { names: statementNames })
-  const connect = withinMaxWait(connections.connect)
-  const db = kyselyOver({ ...connections, connect, deadline: maxWait + maxStatement }, admit)
+  const connect = (until = performance.now() + maxWait) => inTime(until, connections.connect())
+  const db = kyselyOver({ ...connections, connect, deadline: maxWait }, admit)
   gatherFor(db, { longestWait: maxWait })
   const connectForLong = async () => {
     const connection = await connect()
@@ -124,7 +124,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     },
     async close() {
       opening.end()
-      const closed = db.destroy()
+      const closed = connections.end()
       await engine.close() // which ends the statements that its connection would wait for
       await closed
     },
@@ -163,27 +163,4 @@ class Opening {
     this.#begun ??= Promise.reject(new Error('The database is closed.'))
     this.#resolve(this.#begun)
   }
-}
-
-/**
- * Throws {@link Overloaded} if no connection is free in time, so that a statement is answered by then; one that comes later
- * goes back to the pool.
- */
-function withinMaxWait(connect: ReliablePool['connect']): ReliablePool['connect'] {
-  return (until = Number.POSITIVE_INFINITY) =>
-    new Promise((resolve, reject) => {
-      let isLate = false
-      const timer = setTimeout(
-        () => {
-          isLate = true
-          reject(new Overloaded())
-        },
-        Math.min(maxWait, until - maxStatement - performance.now()),
-      )
-      connect().then((connection) => {
-        clearTimeout(timer)
-        if (isLate) connection.release()
-        else resolve(connection)
-      }, reject)
-    })
 }

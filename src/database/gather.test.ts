@@ -2,7 +2,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { noDatabase } from '../../test/support/api.ts'
 import { actingAs } from './actor.ts'
-import { haveUntil } from './deadline.ts'
+import { setDeadline } from './deadline.ts'
 import { ConnectionLost, Overloaded, QueryTimeout, Unreachable } from './errors.ts'
 import { gathered, gatherFor } from './gather.ts'
 
@@ -108,11 +108,11 @@ test('what the first of a batch has waited is taken from the time for its statem
   const untils: number[] = []
   const patient = db.withoutPlugins()
   gatherFor(patient, { longestWait: 60_000 })
-  const before = (until: number) => {
+  const endingBy = (until: number) => {
     untils.push(until)
     return patient
   }
-  haveUntil(patient, { deadline: 5000, before })
+  setDeadline(patient, { deadline: 5000, endingBy })
   const { ask, sent } = question(patient)
   const earliest = performance.now()
   const answers = [1, 2, 3, 4, 5, 6, 7].map((key) => ask(key))

@@ -1,6 +1,6 @@
 import { histogram } from '../metrics.ts'
 import { currentWork } from '../tracing.ts'
-import { before, deadlineOf } from './deadline.ts'
+import { deadlineOf, endingBy } from './deadline.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
 import type { Database } from './tables.ts'
 
@@ -16,7 +16,7 @@ const batchSize = histogram(
 ).of()
 
 interface Batching {
-  /** How long a question may wait until it is sent, in milliseconds: less than the deadline, from which it takes. */
+  /** After how long a question is no longer sent, in milliseconds, so that its statement still has some of the deadline. */
   longestWait: number
 }
 
@@ -63,7 +63,7 @@ export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key
       lanes,
       maxBatch,
       ...batching,
-      answerAll: (keys: Key[], since) => answerAll(before(since + deadlineOf(db), db), keys),
+      answerAll: (keys: Key[], since) => answerAll(endingBy(db, since + deadlineOf(db)), keys),
     })
     queues.set(db, ask)
     return ask
@@ -100,7 +100,7 @@ export function gatheredWrite<Item, Row extends object>({ alone, together, maxBa
   })
   return async (db: Database, item: Item): Promise<Row> => {
     const until = performance.now() + deadlineOf(db)
-    return (await write(db, item)) ?? alone(before(until, db), item)
+    return (await write(db, item)) ?? alone(endingBy(db, until), item)
   }
 }
 

@@ -9,6 +9,9 @@ import { measured } from './pool-metrics.ts'
 /** The most callers that may wait for a connection. */
 const maxWaiting = 1000
 
+/** How long a connection is waited for, in milliseconds: another second where the server refuses to open one. */
+const longestCheckOut = 1000
+
 /** How long the pool does not grow after the server refused another connection, in milliseconds. */
 const growthPause = 5000
 
@@ -72,7 +75,9 @@ export function reliable(
   const connect = async (until: number) => {
     if (pool.waitingCount >= maxWaiting) throw new Overloaded()
     const begun = performance.now()
-    const connection = connections.get(await checkOut()) as Connection
+    const isHurried = until < begun + 2 * longestCheckOut
+    const client = await (isHurried ? inTime(until, checkOut()) : checkOut())
+    const connection = connections.get(client) as Connection
     measures.wait.observe((performance.now() - begun) / 1000)
     connection.answerBefore(until)
     return connection
@@ -106,7 +111,7 @@ function checkOutOf(pool: pg.Pool): () => Promise<pg.PoolClient> {
   const { max } = pool.options
   let growing: NodeJS.Timeout | undefined
   return async () => {
-    const until = performance.now() + 1000
+    const until = performance.now() + longestCheckOut
     for (;;) {
       try {
         return await pool.connect()
@@ -122,6 +127,24 @@ function checkOutOf(pool: pg.Pool): () => Promise<pg.PoolClient> {
     }
   }
 }
+
+/**
+ * The connection, if it comes by then, a time of `performance.now()`; one that comes later goes back to the pool. Throws
+ * {@link Overloaded} otherwise.
+ */
+export const inTime = <T extends { release: () => void }>(until: number, connection: Promise<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      reject(new Overloaded())
+    }, until - performance.now())
+    connection.then((connection) => {
+      clearTimeout(timer)
+      if (isLate) connection.release()
+      else resolve(connection)
+    }, reject)
+  })
 
 /** Whether pg-pool waited in vain for one of its connections, all of which are in use or being opened. */
 const isLateForConnection = (error: unknown) =>

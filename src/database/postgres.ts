@@ -34,24 +34,18 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     name: 'probe',
     deadline: second,
   })
+  const beside = reliable(openPool(settings, { max: 4 }), {
+    name: 'beside',
+    names: statementNames,
+    deadline: queryDeadline,
+    rejected: pool.rejected,
+  })
+  const bulk = reliable(openPool(settings, { max: 2, statement_timeout: bulkDeadline - second }), {
+    name: 'bulk',
+    deadlineOfEach: bulkDeadline,
+  })
   const db = kyselyOver(pool, admit)
   gatherFor(db, { longestWait: queryDeadline - 2 * second })
-  const beside = kyselyOver(
-    reliable(openPool(settings, { max: 3 }), {
-      name: 'beside',
-      names: statementNames,
-      deadline: queryDeadline,
-      rejected: pool.rejected,
-    }),
-    admit,
-  )
-  const bulk = kyselyOver(
-    reliable(openPool(settings, { max: 2, statement_timeout: bulkDeadline - second }), {
-      name: 'bulk',
-      deadlineOfEach: bulkDeadline,
-    }),
-    admit,
-  )
   const listeners: Listener[] = []
   return {
     db,
@@ -69,9 +63,9 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
       }
     },
     hasOneConnection: false,
-    beside,
+    beside: kyselyOver(beside, admit),
     connections: settings.connections,
-    bulk,
+    bulk: kyselyOver(bulk, admit),
     async *copyOut(statement, signal) {
       admit()
       const { client, pid, end } = await connectAlone(settings, probe, `-c lock_timeout=${queryDeadline}`)
@@ -109,7 +103,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     },
     async close() {
       await Promise.all([probe.end(), ...listeners.map((listener) => listener.stop())])
-      const closed = Promise.all([db, beside, bulk].map((database) => database.destroy()))
+      const closed = Promise.all([pool, beside, bulk].map((pool) => pool.end()))
       await Promise.race([closed, sleep(maxClosing, undefined, { ref: false })])
     },
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { haveUntil } from './deadline.ts'
+import { setDeadline } from './deadline.ts'
 import { ConnectionLost, NotDone, QueryTimeout, RolledBack } from './errors.ts'
 import type { Database } from './tables.ts'
 import { inTransaction } from './transaction.ts'
@@ -27,7 +27,7 @@ test.each([
     getExecutor: () => ({ plugins: [] }),
   } as unknown as Database
   const untils = new Set<number>()
-  haveUntil(db, { deadline: 5000, before: (until) => ({ ...db, n: untils.add(until) }) as unknown as Database })
+  setDeadline(db, { deadline: 5000, endingBy: (until) => ({ ...db, n: untils.add(until) }) as unknown as Database })
   await expect(inTransaction(db, async () => {})).rejects.toBe(error)
   expect(begun).toBe(attempts)
   const overAnother = error instanceof NotDone && attempts > 1

@@ -1,4 +1,4 @@
-import { before, deadlineOf } from './deadline.ts'
+import { deadlineOf, endingBy } from './deadline.ts'
 import { ConnectionLost, isGivenUp, NotDone } from './errors.ts'
 import type { Database } from './tables.ts'
 
@@ -21,7 +21,7 @@ export async function inTransaction<T>(db: Database, work: (tx: Database) => Pro
 export function overOneConnection<T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> {
   const until = performance.now() + deadlineOf(db)
   return repeated(
-    (repetition) => (repetition === 0 ? db : before(until, db)).connection().execute(work),
+    (repetition) => (repetition === 0 ? db : endingBy(db, until)).connection().execute(work),
     (error) => (error instanceof NotDone || (error instanceof ConnectionLost && error.isOfRead)) && !error.timedOut,
   )
 }

@@ -1,4 +1,5 @@
 import type { OpenDatabase } from '../database/database.ts'
+import { deadlineOf, endingBy } from '../database/deadline.ts'
 import type { Notices } from '../database/listen.ts'
 import { Memory } from '../database/memory.ts'
 import type { Database } from '../database/tables.ts'
@@ -19,7 +20,9 @@ export class HousingTypes {
 
   /** All of them, in the order of their creation. They are the same objects until something changes. */
   async all(): Promise<HousingTypeRow[]> {
-    return (await this.#memory.recall()) ?? findHousingTypes(this.#database.beside)
+    const { beside } = this.#database
+    const until = performance.now() + deadlineOf(beside)
+    return (await this.#memory.recall()) ?? findHousingTypes(endingBy(beside, until))
   }
 
   /** By its code. Trailing blanks do not matter, as in Postgres' comparison of the type char. */

@@ -8,7 +8,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whether a request may keep a connection to the database busy for long. A change of a resource always may. */
     isSlow?: (request: FastifyRequest) => boolean
-    /** Whether a read shares its statement, and so its connection, with others (`gathered.ts`). */
+    /** Whether a read shares its connection with others: in one statement (`gathered.ts`), or because they take turns. */
     isShared?: (request: FastifyRequest) => boolean
     admission?: Admission
   }
@@ -33,8 +33,8 @@ const slowReads: Limits = {
   span: 16,
 }
 
-/** How long a request waits until it may ask the database, in milliseconds: as long as for a connection. */
-const longestWait = 1000
+/** How long a request waits until it may ask the database, in milliseconds: for its caller and for its turns. */
+export const longestWait = 1000
 
 const tooMany = new Problem(
   'unavailable',
@@ -90,8 +90,8 @@ export function admitRequests(app: FastifyInstance, { log, connections }: { log:
     if (!admission) return done()
     request.places = []
     const end = (isIn: boolean) => done(isIn ? undefined : reject(request))
-    const left = longestWait - request.waited
-    const isIn = left > 0 && enterAll(admission.placesOf(request), request.places, performance.now() + left)
+    const until = performance.now() + longestWait - request.waited
+    const isIn = enterAll(admission.placesOf(request), request.places, until)
     if (typeof isIn === 'boolean') end(isIn)
     else isIn.then(end, done)
   })

@@ -85,9 +85,10 @@ export class Turns implements Place {
     return this.#free === this.#atATime
   }
 
-  enter(until: number): boolean | Promise<boolean> {
+  /** Once `signal` is aborted, it waits no longer. */
+  enter(until: number, signal?: AbortSignal): boolean | Promise<boolean> {
     if (this.#free === 0)
-      return this.#waiting.size < this.#mostWaiting && new Promise((resolve) => this.#wait(until, resolve))
+      return this.#waiting.size < this.#mostWaiting && new Promise((resolve) => this.#wait(until, signal, resolve))
     this.#free -= 1
     return true
   }
@@ -98,14 +99,17 @@ export class Turns implements Place {
     else this.#free += 1
   }
 
-  #wait(until: number, resolve: (isTurn: boolean) => void): void {
+  #wait(until: number, signal: AbortSignal | undefined, resolve: (isTurn: boolean) => void): void {
     const end = (isTurn: boolean) => {
       clearTimeout(late)
+      signal?.removeEventListener('abort', giveUp)
       this.#waiting.delete(begin)
       resolve(isTurn)
     }
     const begin = () => end(true)
-    const late = setTimeout(end, until - performance.now(), false)
+    const giveUp = () => end(false)
+    const late = setTimeout(giveUp, until - performance.now())
+    signal?.addEventListener('abort', giveUp)
     this.#waiting.add(begin)
   }
 }

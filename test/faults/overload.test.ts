@@ -191,17 +191,21 @@ describe('while a table is locked', () => {
     await expectAnswered(answers, 200, 201, 404, 412)
   })
 
-  test('that of the feed, clients that catch up with it wait, and the history is read', async () => {
+  test('that of the feed, whoever reads it waits, and the history is read', async () => {
     const { session, blocked, get } = await onServerWithHouses()
+    const changes = '/api/v2/housing/changes'
+    await get(`${changes}?wait=1&after=3`) // for some seconds the process asks by itself
     await session.query('lock housing.feed')
-    const answers = times(20, (n) => get(`/api/v2/housing/changes?wait=30&limit=${n + 3}`))
+    const answers = times(20, (n) => get(`${changes}?wait=30&limit=${n + 3}`))
+    const others = times(20, () => get(changes))
     await blocked()
     for (let round = 0; round < 3; round++) {
       expect(await get('/api/v2/housing/1/versions')).toMatchObject({ status: 200 })
-      expect(await waiting(session)).toBeLessThanOrEqual(2)
+      expect(await waiting(session)).toBeLessThanOrEqual(3)
     }
     await session.query('rollback')
     for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ status: 200, body: { next: 3 } })
+    await expectAnswered(others, 200)
   })
 
   test('that of the keys, requests with an Idempotency-Key wait, and everything else goes on', async () => {
@@ -219,7 +223,7 @@ describe('while a table is locked', () => {
   })
 })
 
-test('whoever is still unknown after a second gets a 503, as behind a turn', async () => {
+test('whoever is still unknown after a second waits no longer', async () => {
   const { env, connect } = await onServer()
   const { url } = await serve({ env: { ...env, AUTH: 'keys' } })
   const { stdout } = await run({ env, command: ['keys', 'create', '--name=x', '--scope=housing:read'] })
@@ -228,9 +232,9 @@ test('whoever is still unknown after a second gets a 503, as behind a turn', asy
   const list = () => fetch(`${url}/api/v2/housing`, { headers: { authorization: `Bearer ${stdout.trim()}` } })
   const answer = list()
   await expect.poll(() => waiting(session)).toBe(1)
-  await sleep(1100)
+  await sleep(1500)
   await session.query('rollback')
-  expect(await answer).toMatchObject({ status: 503 })
+  expect([503, 504]).toContain((await answer).status)
   expect(await list()).toMatchObject({ status: 200 })
 })
 

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { reason } from '../../database/errors.ts'
+import { Overloaded, reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { overOneConnection } from '../../database/transaction.ts'
+import { longestWait } from '../../http/admission.ts'
 import { Turns } from '../../http/places.ts'
 import type { Log } from '../../log.ts'
 import { gauge } from '../../metrics.ts'
@@ -46,8 +47,9 @@ export class Feed {
   #range: { after: number; until: number } | undefined
   /** Answers since the last look: most listeners ask for the same. */
   readonly #pages = new Map<string, Page>()
-  /** Of those who listen, so many at a time read what is not in memory: one connection remains for others. */
-  readonly #turns = new Turns(2)
+  /** Of those who listen, and of all others, one at a time reads, beside the reader: so a connection remains for the history. */
+  readonly #listening = new Turns(1)
+  readonly #asking = new Turns(1)
   readonly #listeners = new Set<() => void>()
   /** How many changes get positions at once. */
   #atATime = mostAtATime
@@ -76,28 +78,17 @@ export class Feed {
 
   /** The changes after a position, or as many of them as the limit allows. What is committed by now is in it. */
   page(query: FeedQuery): Promise<Page> {
-    return overOneConnection(this.#db, async (db) => {
-      const page = await findChanges(db, query)
-      if (page.entries.length === query.limit || !page.isKnown) return page
-      await this.#number(db)
-      return findChanges(db, query)
-    })
+    return this.#soon(() => this.#find(query))
   }
 
   /**
-   * The same, or what was there a moment ago: from memory, if somebody listens, or else in turn. It is empty if that has not
-   * come by `until`, a time of `performance.now()`, or once `signal` is aborted.
+   * The same, or what was there a moment ago: from memory, if somebody listens. It is empty if others have the turn until
+   * `until`, a time of `performance.now()`, or once `signal` is aborted.
    */
   async recent(query: FeedQuery, until: number, signal?: AbortSignal): Promise<Page> {
-    const known = this.#fromMemory(query)
-    if (known) return known
-    const nothing = { entries: [], next: query.after, isKnown: true }
-    if (!(await this.#turns.enter(until))) return nothing
-    try {
-      return signal?.aborted ? nothing : await this.page(query)
-    } finally {
-      this.#turns.leave()
-    }
+    const look = () => this.#fromMemory(query) ?? this.#find(query)
+    const found = this.#fromMemory(query) ?? (await inTurn(this.#listening, look, until, signal))
+    return found ?? { entries: [], next: query.after, isKnown: true }
   }
 
   /** The same. While there is none it waits: up to so many milliseconds, or until `signal` is aborted. */
@@ -112,10 +103,12 @@ export class Feed {
 
   /** The last position, for a client that knows what was committed until now. */
   position(): Promise<number> {
-    return overOneConnection(this.#db, async (db) => {
-      await this.#number(db)
-      return lastPosition(db)
-    })
+    return this.#soon(() =>
+      overOneConnection(this.#db, async (db) => {
+        await this.#number(db)
+        return lastPosition(db)
+      }),
+    )
   }
 
   /** Looks for changes soon, because this process has made one. */
@@ -131,6 +124,22 @@ export class Feed {
     for (const stop of this.#stopMeasuring) stop()
     this.#hurry()
     await this.#reading
+  }
+
+  /** For one who does not listen. Throws {@link Overloaded} if others have had the turn for a second. */
+  async #soon<T>(read: () => Promise<T>): Promise<T> {
+    const found = await inTurn(this.#asking, read, performance.now() + longestWait)
+    if (found === undefined) throw new Overloaded()
+    return found
+  }
+
+  #find(query: FeedQuery): Promise<Page> {
+    return overOneConnection(this.#db, async (db) => {
+      const page = await findChanges(db, query)
+      if (page.entries.length === query.limit || !page.isKnown) return page
+      await this.#number(db) // twice would do no harm
+      return findChanges(db, query)
+    })
   }
 
   async #next(query: FeedQuery, end: number, signal: AbortSignal): Promise<Page> {
@@ -245,6 +254,16 @@ export class Feed {
     })
     this.#hurry = () => {}
     this.#isDue = false
+  }
+}
+
+/** What `read` answers, once its turn has come; undefined if it has not by then. */
+async function inTurn<T>(turns: Turns, read: () => T | Promise<T>, until: number, signal?: AbortSignal) {
+  if (!(await turns.enter(until, signal))) return undefined
+  try {
+    return await read()
+  } finally {
+    turns.leave()
   }
 }
 

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { answer, failures, operation, orFile, type Routes } from '../../contract/contract.ts'
 import { invalidParameter, Problem } from '../../contract/problems.ts'
+import { longestWait } from '../../http/admission.ts'
 import { openAnswer } from '../../http/open-answers.ts'
 import { preferred } from '../../http/representation.ts'
 import { transfers, untilGone } from '../../http/transfers.ts'
@@ -10,8 +11,6 @@ import { sendEvents } from './events.ts'
 import type { Feed } from './feed.ts'
 import type { Page } from './queries.ts'
 import { ChangesQuery, exampleChange, HousingChangePage } from './schemas.ts'
-
-const second = 1000
 
 const types = { json: 'application/json', events: 'text/event-stream' }
 
@@ -28,7 +27,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     '/changes',
     operation('listHousingChanges', 'What has changed since', {
       scope: 'housing:read',
-      config: { negotiates: true },
+      config: { negotiates: true, isShared: () => true },
       description: [
         'Every change of a house once, in order, also those by SQL: send `next` as the following `after`. An export has the header `Feed-Position`, the `after` from which on there is whatever it lacks.',
         'With `wait` the answer waits for a change. With `Accept: text/event-stream` the changes come as Server-Sent Events (`change`) as they happen. Their `id` is the position, so a browser goes on where its connection broke; `position` says how far the feed has been searched, `bye` that the stream ends for now.',
@@ -63,7 +62,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
       const query = { after, limit, filters }
       if (wait === 0 || request.method === 'HEAD') return pageOf(await feed.page(query), after)
       const { signal, end } = begin(request)
-      return pageOf(await feed.next(query, wait * second, untilGone(reply.raw, signal)).finally(end), after)
+      return pageOf(await feed.next(query, wait * 1000, untilGone(reply.raw, signal)).finally(end), after)
     },
   )
 
@@ -75,7 +74,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     const { after = 0 } = request.query
     const query = { after: lastEventId(request) ?? after, filters }
     // Where the database is away, the client waits for it; a failure would end a browser's attempts.
-    const page = await feed.recent({ ...query, limit: 1 }, performance.now() + second).catch(() => undefined)
+    const page = await feed.recent({ ...query, limit: 1 }, performance.now() + longestWait).catch(() => undefined)
     if (page) requireKnown(page, query.after)
     reply.type(types.events).header('x-accel-buffering', 'no')
     if (request.method === 'HEAD') return reply.send() as never
