@@ -34,7 +34,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     name: 'probe',
     deadline: second,
   })
-  const beside = reliable(openPool(settings, { max: 4 }), {
+  const beside = reliable(openPool(settings, { max: 5 }), {
     name: 'beside',
     names: statementNames,
     deadline: queryDeadline,

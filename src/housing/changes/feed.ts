@@ -47,9 +47,9 @@ export class Feed {
   #range: { after: number; until: number } | undefined
   /** Answers since the last look: most listeners ask for the same. */
   readonly #pages = new Map<string, Page>()
-  /** Of those who listen, and of all others, one at a time reads, beside the reader: so a connection remains for the history. */
+  /** Beside the reader, one of those who listen reads at a time, and two of all others: a connection remains for the history. */
   readonly #listening = new Turns(1)
-  readonly #asking = new Turns(1)
+  readonly #asking = new Turns(2)
   readonly #listeners = new Set<() => void>()
   /** How many changes get positions at once. */
   #atATime = mostAtATime
