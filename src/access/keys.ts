@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from '../contract/caller.ts'
-import { deadlineOf, endingBy } from '../database/deadline.ts'
+import { endingBy } from '../database/deadline.ts'
 import type { Notices } from '../database/listen.ts'
 import { Memory } from '../database/memory.ts'
 import type { Database } from '../database/tables.ts'
@@ -11,6 +12,9 @@ import { findKey, findKeys, type KeyRow, storeUses } from './queries.ts'
 const pause = 10_000
 const day = 24 * 60 * 60 * 1000
 
+/** How long a request waits for its caller, in milliseconds: half of it for all keys, which may be many, to be in memory. */
+const patience = 1000
+
 interface Key {
   id: string
   caller: Caller
@@ -20,9 +24,6 @@ interface Key {
   /** The last day of use that is stored, or is about to be. */
   usedOn: number
 }
-
-/** The database for finding a caller: that may take a fifth of what a request may, which is a second on a server. */
-const hurried = (db: Database) => endingBy(db, performance.now() + deadlineOf(db) / 5)
 
 /**
  * The callers of API keys: from memory while this process is notified of changes, otherwise read from Postgres each time.
@@ -46,7 +47,7 @@ export class ApiKeys {
     this.#db = db
     this.#report = report
     this.#memory = new Memory(notices, async () => {
-      const rows = await findKeys(hurried(db))
+      const rows = await findKeys(db)
       return new Map(rows.map((row) => [row.hash.toString('base64'), this.#key(row)]))
     })
   }
@@ -75,9 +76,9 @@ export class ApiKeys {
   async #find(text: string): Promise<Key> {
     if (!isWellFormed(text)) throw new InvalidCredentials('the API key is cut off or mistyped')
     const hash = hashOf(text)
-    const db = hurried(this.#db)
-    const known = await this.#memory.recall()
-    const row = known ? undefined : await findKey(db, Buffer.from(hash, 'base64'))
+    const until = performance.now() + patience
+    const known = await Promise.race([this.#memory.recall(), sleep(patience / 2, undefined, { ref: false })])
+    const row = known ? undefined : await findKey(endingBy(this.#db, until), Buffer.from(hash, 'base64'))
     const key = row ? this.#key(row) : known?.get(hash)
     if (!key) throw new InvalidCredentials('no such API key')
     known?.set(text, key) // found by its text from now on: checksum and hash take longer than all else

@@ -17,7 +17,7 @@ export class NotDone extends Error {
 /** No answer came in time. */
 export class QueryTimeout extends Error {
   constructor(milliseconds: number) {
-    super(`no answer within ${milliseconds / 1000} s`)
+    super(`no answer within ${Math.round(milliseconds / 100) / 10} s`)
   }
 }
 

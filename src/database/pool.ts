@@ -181,7 +181,7 @@ function connectionOver(client: pg.PoolClient, { names, deadlineOfEach, rejected
     const endSpan = beginStatement(text)
     try {
       const query = { name: names?.get(text), text, values: values as unknown[] }
-      const result = await answer(client, query, remaining, () => new QueryTimeout(deadlineOfEach))
+      const result = await answer(client, query, remaining, () => new QueryTimeout(remaining))
       measures.operation.observe((performance.now() - begun) / 1000)
       endSpan?.()
       if (rejected.storage && isRefuted(rejected.storage, text, result)) rejected.storage = undefined
