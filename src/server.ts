@@ -21,7 +21,7 @@ import { addVersion1 } from './v1/version1.ts'
 export interface ServerOptions extends Omit<AppOptions, 'connections'> {
   database: Pick<
     OpenDatabase,
-    'db' | 'beside' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection' | 'connections'
+    'db' | 'beside' | 'patience' | 'findTrouble' | 'listen' | 'bulk' | 'copyOut' | 'hasOneConnection' | 'connections'
   >
   access: AccessSettings
   readiness: Readiness
@@ -31,13 +31,13 @@ export interface ServerOptions extends Omit<AppOptions, 'connections'> {
 /** The API's table of contents, and what `/readyz` of it asks. */
 export async function createServer({ database, access, readiness, version, ...options }: ServerOptions) {
   const app = createApp({ ...options, readiness, connections: database.connections })
-  const { db, beside, findTrouble, listen } = database
+  const { db, findTrouble, listen } = database
   const types = new HousingTypes(
     database,
     listen('housing_types', (line) => options.log.info(line)),
   )
 
-  const feed = new Feed(beside, options.log)
+  const feed = new Feed(database, options.log)
   wakeAfterWrites(app, feed)
 
   await controlAccess(app, { settings: access, database, log: options.log })

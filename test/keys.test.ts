@@ -175,7 +175,7 @@ test('a role that only serves may list keys, and note their use, but can neither
   const { role, env: asRole } = await readerOf({ env, query })
   const database = await openDatabase(readConfig(asRole).database)
   onTestFinished(() => database.close())
-  const serving = new ApiKeys(database.db, new Notices())
+  const serving = new ApiKeys(database, new Notices())
   await serving.callerOf(stdout.trim())
   await expect(serving.flush()).rejects.toThrow('This role may not update the column last_used_on of housing.api_keys.')
   expect((await database.findTrouble()).schema, 'no reason not to be ready').not.toContain('api_keys')
@@ -202,7 +202,7 @@ test('a key is accepted by processes that were running before it was made, and b
       const database = await openDatabase(readConfig(env).database)
       onTestFinished(() => database.close())
       return new ApiKeys(
-        database.db,
+        database,
         database.listen('api_keys', () => {}),
       )
     }),

@@ -9,7 +9,7 @@ import { Tokens } from './tokens.ts'
 
 interface Options {
   settings: AccessSettings
-  database: Pick<OpenDatabase, 'beside' | 'listen'>
+  database: Pick<OpenDatabase, 'beside' | 'patience' | 'listen'>
   log: Log
 }
 
@@ -21,7 +21,7 @@ export async function controlAccess(app: FastifyInstance, { settings, database, 
   requireDeclarations(app)
   if (settings.auth === 'open') return
   const notices = database.listen('api_keys', (line) => log.info(line))
-  const keys = new ApiKeys(database.beside, notices, ({ message }) =>
+  const keys = new ApiKeys(database, notices, ({ message }) =>
     log.warn(`The days on which API keys were used could not be stored for now: ${message}`),
   )
   app.addHook('onClose', () => keys.flush().catch(() => {})) // only days of use would be lost

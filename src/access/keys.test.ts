@@ -21,12 +21,12 @@ afterAll(async () => {
 })
 
 const listening = database.listen('api_keys', () => {})
-const keys = new ApiKeys(db, listening)
+const keys = new ApiKeys(database, listening)
 const otherKeys = new ApiKeys(
-  other.db,
+  other,
   other.listen('api_keys', () => {}),
 )
-const unheard = new ApiKeys(db, new Notices())
+const unheard = new ApiKeys(database, new Notices())
 
 beforeEach(() => expect.poll(() => listening.count, soon).toBeDefined())
 afterEach(() => void vi.useRealTimers())
@@ -150,7 +150,7 @@ test('keys come from memory while the process is notified of changes, otherwise 
 })
 
 test('without a database, what cannot be a key is refused, and of others the error of the database is passed on', async () => {
-  const withoutDatabase = new ApiKeys(noDatabase.db, new Notices())
+  const withoutDatabase = new ApiKeys(noDatabase, new Notices())
   const { key } = makeApiKey()
   const mistyped = key.replace(/.$/, (last) => (last === 'x' ? 'y' : 'x'))
   for (const text of ['hr_', 'hr_x_y', `${key}\n`, key.slice(0, -1), mistyped])

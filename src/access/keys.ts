@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from '../contract/caller.ts'
+import type { OpenDatabase } from '../database/database.ts'
 import { endingBy } from '../database/deadline.ts'
 import type { Notices } from '../database/listen.ts'
 import { Memory } from '../database/memory.ts'
@@ -12,8 +13,7 @@ import { findKey, findKeys, type KeyRow, storeUses } from './queries.ts'
 const pause = 10_000
 const day = 24 * 60 * 60 * 1000
 
-/** How long a request waits for its caller, in milliseconds: half of it for all keys, which may be many, to be in memory. */
-const patience = 1000
+type Connections = Pick<OpenDatabase, 'beside' | 'patience'>
 
 interface Key {
   id: string
@@ -32,6 +32,8 @@ interface Key {
  */
 export class ApiKeys {
   readonly #db: Database
+  /** How long a request waits for its caller, in milliseconds. */
+  readonly #patience: number
   readonly #memory: Memory<Map<string, Key>>
   /** By the ids of the keys: one object each, also while every request reads the database. */
   readonly #callers = new Map<string, Caller>()
@@ -43,11 +45,12 @@ export class ApiKeys {
   #trouble: string | undefined
 
   /** `notices` are those of the channel `api_keys`. `report` receives why days of use could not be stored for now. */
-  constructor(db: Database, notices: Notices, report: (error: Error) => void = () => {}) {
-    this.#db = db
+  constructor({ beside, patience }: Connections, notices: Notices, report: (error: Error) => void = () => {}) {
+    this.#db = beside
+    this.#patience = patience
     this.#report = report
     this.#memory = new Memory(notices, async () => {
-      const rows = await findKeys(db)
+      const rows = await findKeys(beside)
       return new Map(rows.map((row) => [row.hash.toString('base64'), this.#key(row)]))
     })
   }
@@ -76,8 +79,9 @@ export class ApiKeys {
   async #find(text: string): Promise<Key> {
     if (!isWellFormed(text)) throw new InvalidCredentials('the API key is cut off or mistyped')
     const hash = hashOf(text)
-    const until = performance.now() + patience
-    const known = await Promise.race([this.#memory.recall(), sleep(patience / 2, undefined, { ref: false })])
+    const until = performance.now() + this.#patience
+    // All keys may be many: one that is asked for alone comes sooner.
+    const known = await Promise.race([this.#memory.recall(), sleep(this.#patience / 2, undefined, { ref: false })])
     const row = known ? undefined : await findKey(endingBy(this.#db, until), Buffer.from(hash, 'base64'))
     const key = row ? this.#key(row) : known?.get(hash)
     if (!key) throw new InvalidCredentials('no such API key')

@@ -27,6 +27,8 @@ export interface OpenDatabase {
    * feed. A server gives it connections of its own, so that they go on while all of `db` wait for that table.
    */
   beside: Database
+  /** How long a request may wait behind others until it asks the database itself, in milliseconds. */
+  patience: number
   /** How many connections `db` has. */
   connections: number
   /** The same database for work that takes long: a server gives it connections of its own, without a common deadline. */

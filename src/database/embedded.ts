@@ -99,6 +99,7 @@ export function embedded(path: string, admit: Admit, report: Report): OpenDataba
     },
     hasOneConnection: true,
     beside: db,
+    patience: maxWait,
     connections: 1,
     bulk: kyselyOver({ ...connections, connect: connectForLong }, admit),
     async *copyOut(statement, signal) {

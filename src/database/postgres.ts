@@ -64,6 +64,7 @@ export function openPostgres(settings: ServerSettings, admit: Admit): OpenDataba
     },
     hasOneConnection: false,
     beside: kyselyOver(beside, admit),
+    patience: second,
     connections: settings.connections,
     bulk: kyselyOver(bulk, admit),
     async *copyOut(statement, signal) {

@@ -89,6 +89,7 @@ const nowhere: Database = new Kysely({ dialect: new PostgresDialect({ pool: new 
 export const noDatabase = {
   db: nowhere,
   beside: nowhere,
+  patience: 1000,
   bulk: nowhere,
   findTrouble: async () => ({ database: 'there is none' }),
   listen: () => new Notices(),

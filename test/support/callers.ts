@@ -21,7 +21,7 @@ export async function appWithCallers(database: ServerOptions['database']): Promi
   })
   const version2: FastifyPluginAsync = async (app) => {
     validateStrictly(app)
-    await app.register(housingRoutes, { prefix: '/housing', database, feed: new Feed(database.db, silent) })
+    await app.register(housingRoutes, { prefix: '/housing', database, feed: new Feed(database, silent) })
   }
   await app.register(version2, { prefix: '/api/v2' })
   return app

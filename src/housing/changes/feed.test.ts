@@ -10,7 +10,7 @@ test('a listener that comes while the reader is about to end gets the next chang
   const pauses = Array.from({ length: 16 }, (_, i) => 1700 + i * 50) // the reader ends after some two seconds
   const query = { after: 0, limit: 1, filters: {} }
   const waiting = pauses.map(async (pause) => {
-    const feed = new Feed(database.db, silent)
+    const feed = new Feed(database, silent)
     const { signal } = new AbortController()
     await feed.next(query, 1000, signal)
     await sleep(pause)

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
+import type { OpenDatabase } from '../../database/database.ts'
 import { Overloaded, reason } from '../../database/errors.ts'
 import type { Database } from '../../database/tables.ts'
 import { overOneConnection } from '../../database/transaction.ts'
-import { longestWait } from '../../http/admission.ts'
 import { Turns } from '../../http/places.ts'
 import type { Log } from '../../log.ts'
 import { gauge } from '../../metrics.ts'
@@ -41,6 +41,7 @@ export interface FeedQuery {
 /** The feed of changes. However many listen, one reader asks the database for all of them, and only while somebody does. */
 export class Feed {
   readonly #db: Database
+  readonly #patience: number
   readonly #log: Log
   /** The last changes; all between two positions, if the reader runs. */
   #recent: Entry[] = []
@@ -64,8 +65,9 @@ export class Feed {
   #isDue = false
   #hurry: () => void = () => {}
 
-  constructor(db: Database, log: Log) {
-    this.#db = db
+  constructor({ beside, patience }: Pick<OpenDatabase, 'beside' | 'patience'>, log: Log) {
+    this.#db = beside
+    this.#patience = patience
     this.#log = log
     this.#stopMeasuring = [
       listening.from(() => [[this.#waiting]]),
@@ -126,9 +128,9 @@ export class Feed {
     await this.#reading
   }
 
-  /** For one who does not listen. Throws {@link Overloaded} if others have had the turn for a second. */
+  /** For one who does not listen. Throws {@link Overloaded} if others have the turn for too long. */
   async #soon<T>(read: () => Promise<T>): Promise<T> {
-    const found = await inTurn(this.#asking, read, performance.now() + longestWait)
+    const found = await inTurn(this.#asking, read, performance.now() + this.#patience)
     if (found === undefined) throw new Overloaded()
     return found
   }
