@@ -1,6 +1,5 @@
 import { type KyselyPlugin, sql } from 'kysely'
-import { shareDeadline } from './deadline.ts'
-import { gatherAs } from './gather.ts'
+import { copyOf } from './origin.ts'
 import type { Database } from './tables.ts'
 
 /** Who writes. As a plugin it stays with the database and its transactions; it changes no query. */
@@ -23,7 +22,7 @@ export function actingAs(db: Database, caller: { name: string } | null): Databas
   if (caller === null) return db
   const ofCallers = copies.get(db) ?? new WeakMap<object, Database>()
   copies.set(db, ofCallers)
-  const copy = ofCallers.get(caller) ?? shareDeadline(db, gatherAs(db, db.withPlugin(new Actor(caller.name))))
+  const copy = ofCallers.get(caller) ?? copyOf(db, db.withPlugin(new Actor(caller.name)))
   ofCallers.set(caller, copy)
   return copy
 }

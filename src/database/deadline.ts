@@ -1,3 +1,4 @@
+import { originOf } from './origin.ts'
 import type { Database } from './tables.ts'
 
 interface Deadline {
@@ -15,18 +16,13 @@ export function setDeadline(db: Database, deadline: Deadline): Database {
   return db
 }
 
-/** The same for a copy of it. */
-export function shareDeadline(db: Database, copy: Database): Database {
-  const deadline = deadlines.get(db)
-  return deadline ? setDeadline(copy, deadline) : copy
-}
-
-/** How long a caller of this database waits who has not waited yet, in milliseconds. */
-export const deadlineOf = (db: Database): number => deadlines.get(db)?.deadline ?? Number.POSITIVE_INFINITY
+/** Until when a caller waits who has waited since then; both are times of `performance.now()`. */
+export const deadlineOf = (db: Database, since = performance.now()): number =>
+  since + (deadlines.get(originOf(db))?.deadline ?? Number.POSITIVE_INFINITY)
 
 /** The same database for work that has waited already, and is to end by then, a time of `performance.now()`. */
 export function endingBy(db: Database, until: number): Database {
-  const deadline = deadlines.get(db)
+  const deadline = deadlines.get(originOf(db))
   if (!deadline) return db
   return db.getExecutor().plugins.reduce((copy, plugin) => copy.withPlugin(plugin), deadline.endingBy(until))
 }

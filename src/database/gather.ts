@@ -2,6 +2,7 @@ import { histogram } from '../metrics.ts'
 import { currentWork } from '../tracing.ts'
 import { deadlineOf, endingBy } from './deadline.ts'
 import { isSqlError, isStuck, Overloaded } from './errors.ts'
+import { originOf } from './origin.ts'
 import type { Database } from './tables.ts'
 
 /** How many batches of one query may run at once, whoever asks. Meanwhile the next batch fills. */
@@ -20,18 +21,11 @@ interface Batching {
   longestWait: number
 }
 
-/** How the databases batch that do; a copy of one shares it. */
+/** How the databases batch that do. Copies of one take turns, but are never in one batch. */
 const batchings = new WeakMap<Database, Batching>()
 
 /** Turns batching on for this database; queries in its transactions still run alone. */
 export const gatherFor = (db: Database, batching: Batching): unknown => batchings.set(db, batching)
-
-/** Turns batching on for `copy` if it is on for `db`; their queries take turns, but are never in one batch. */
-export function gatherAs(db: Database, copy: Database): Database {
-  const batching = batchings.get(db)
-  if (batching) batchings.set(copy, batching)
-  return copy
-}
 
 interface Gathered<Key, Value> {
   /** Answers one. */
@@ -55,7 +49,7 @@ export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key
   }
 
   function begin(db: Database): ((key: Key) => Promise<Value>) | undefined {
-    const batching = batchings.get(db)
+    const batching = batchings.get(originOf(db))
     if (!batching) return undefined
     const lanes = lanesOf.get(batching) ?? new Lanes()
     lanesOf.set(batching, lanes)
@@ -63,7 +57,7 @@ export function gathered<Key, Value>({ alone, together, maxBatch }: Gathered<Key
       lanes,
       maxBatch,
       ...batching,
-      answerAll: (keys: Key[], since) => answerAll(endingBy(db, since + deadlineOf(db)), keys),
+      answerAll: (keys: Key[], since) => answerAll(endingBy(db, deadlineOf(db, since)), keys),
     })
     queues.set(db, ask)
     return ask
@@ -99,7 +93,7 @@ export function gatheredWrite<Item, Row extends object>({ alone, together, maxBa
     },
   })
   return async (db: Database, item: Item): Promise<Row> => {
-    const until = performance.now() + deadlineOf(db)
+    const until = deadlineOf(db)
     return (await write(db, item)) ?? alone(endingBy(db, until), item)
   }
 }

@@ -19,7 +19,7 @@ export async function inTransaction<T>(db: Database, work: (tx: Database) => Pro
  * the connection was lost and the last one had no effect, so none may follow one that changed something.
  */
 export function overOneConnection<T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> {
-  const until = performance.now() + deadlineOf(db)
+  const until = deadlineOf(db)
   return repeated(
     (repetition) => (repetition === 0 ? db : endingBy(db, until)).connection().execute(work),
     (error) => (error instanceof NotDone || (error instanceof ConnectionLost && error.isOfRead)) && !error.timedOut,

@@ -21,7 +21,7 @@ export class HousingTypes {
   /** All of them, in the order of their creation. They are the same objects until something changes. */
   async all(): Promise<HousingTypeRow[]> {
     const { beside } = this.#database
-    const until = performance.now() + deadlineOf(beside)
+    const until = deadlineOf(beside)
     return (await this.#memory.recall()) ?? findHousingTypes(endingBy(beside, until))
   }
 

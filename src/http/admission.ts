@@ -34,7 +34,7 @@ const slowReads: Limits = {
 }
 
 /** How long a request waits until it may ask the database, in milliseconds: for its caller and for its turns. */
-export const longestWait = 1000
+const longestWait = 1000
 
 const tooMany = new Problem(
   'unavailable',

@@ -80,14 +80,14 @@ export class Feed {
 
   /** The changes after a position, or as many of them as the limit allows. What is committed by now is in it. */
   page(query: FeedQuery): Promise<Page> {
-    return this.#soon(() => this.#find(query))
+    return this.#ask(() => this.#find(query))
   }
 
   /**
    * The same, or what was there a moment ago: from memory, if somebody listens. It is empty if others have the turn until
    * `until`, a time of `performance.now()`, or once `signal` is aborted.
    */
-  async recent(query: FeedQuery, until: number, signal?: AbortSignal): Promise<Page> {
+  async recent(query: FeedQuery, until = this.#soon(), signal?: AbortSignal): Promise<Page> {
     const look = () => this.#fromMemory(query) ?? this.#find(query)
     const found = this.#fromMemory(query) ?? (await inTurn(this.#listening, look, until, signal))
     return found ?? { entries: [], next: query.after, isKnown: true }
@@ -105,7 +105,7 @@ export class Feed {
 
   /** The last position, for a client that knows what was committed until now. */
   position(): Promise<number> {
-    return this.#soon(() =>
+    return this.#ask(() =>
       overOneConnection(this.#db, async (db) => {
         await this.#number(db)
         return lastPosition(db)
@@ -129,10 +129,14 @@ export class Feed {
   }
 
   /** For one who does not listen. Throws {@link Overloaded} if others have the turn for too long. */
-  async #soon<T>(read: () => Promise<T>): Promise<T> {
-    const found = await inTurn(this.#asking, read, performance.now() + this.#patience)
+  async #ask<T>(read: () => Promise<T>): Promise<T> {
+    const found = await inTurn(this.#asking, read, this.#soon())
     if (found === undefined) throw new Overloaded()
     return found
+  }
+
+  #soon(): number {
+    return performance.now() + this.#patience
   }
 
   #find(query: FeedQuery): Promise<Page> {

@@ -2,7 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { answer, failures, operation, orFile, type Routes } from '../../contract/contract.ts'
 import { invalidParameter, Problem } from '../../contract/problems.ts'
-import { longestWait } from '../../http/admission.ts'
 import { openAnswer } from '../../http/open-answers.ts'
 import { preferred } from '../../http/representation.ts'
 import { transfers, untilGone } from '../../http/transfers.ts'
@@ -74,7 +73,7 @@ export const changeRoutes: Routes<{ feed: Feed }> = async (app, { feed }) => {
     const { after = 0 } = request.query
     const query = { after: lastEventId(request) ?? after, filters }
     // Where the database is away, the client waits for it; a failure would end a browser's attempts.
-    const page = await feed.recent({ ...query, limit: 1 }, performance.now() + longestWait).catch(() => undefined)
+    const page = await feed.recent({ ...query, limit: 1 }).catch(() => undefined)
     if (page) requireKnown(page, query.after)
     reply.type(types.events).header('x-accel-buffering', 'no')
     if (request.method === 'HEAD') return reply.send() as never
