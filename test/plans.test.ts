@@ -4,7 +4,8 @@ import { afterAll, expect, test } from 'vitest'
 import { gatherFor } from '../src/database/gather.ts'
 import { openDatabase } from '../src/database/open.ts'
 import type { Database } from '../src/database/tables.ts'
-import { findChanges, lastPosition, numberChanges } from '../src/housing/changes/queries.ts'
+import { Numbering } from '../src/housing/changes/numbering.ts'
+import { findChanges, lastPosition } from '../src/housing/changes/queries.ts'
 import { findHousing, findHousingByPostalCode } from '../src/housing/gathered.ts'
 import { listHousing, resolveFilters } from '../src/housing/list/queries.ts'
 import { type Filters, type Sort, sorts } from '../src/housing/list/schemas.ts'
@@ -115,7 +116,8 @@ test('a lookup by id or by postal code uses an index, also in a batch', async ()
 })
 
 test('the feed looks at few rows for a new change, however little Postgres knows about the change log', async () => {
-  for (let i = 0; i < 5; i++) await numberChanges(db, 50_000)
+  const numbering = new Numbering()
+  for (let i = 0; i < 5; i++) await numbering.run(db)
   const position = await lastPosition(db)
   expect(position).toBe(200_000)
   /** How many rows and entries of indexes it reads. */
@@ -132,7 +134,7 @@ test('the feed looks at few rows for a new change, however little Postgres knows
     return (await count()) - before
   }
   await pool.query("update housing.housing set city = 'Sooke' where id = 17")
-  expect(await read(() => numberChanges(db, 50_000))).toBeLessThan(100)
+  expect(await read(() => numbering.run(db))).toBeLessThan(100)
   expect(await read(() => findChanges(db, { after: position, limit: 1000 }))).toBeLessThan(100)
   const { entries } = await findChanges(db, { after: position, limit: 1000 })
   expect(entries).toMatchObject([{ change: { id: 17, operation: 'updated' } }])

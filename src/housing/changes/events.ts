@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { untilGone } from '../../http/transfers.ts'
-import type { Feed, FeedQuery } from './feed.ts'
+import type { Feed } from './feed.ts'
 import { keepAlive } from './heartbeats.ts'
-import type { Entry, Page } from './queries.ts'
+import type { Entry, FeedQuery, Page } from './queries.ts'
 
 const second = 1000
 

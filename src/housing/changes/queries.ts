@@ -15,6 +15,13 @@ export interface Entry {
   houses: Pick<Housing, 'housing_type' | 'postal_code'>[]
 }
 
+export interface FeedQuery {
+  /** A position. */
+  after: number
+  limit: number
+  filters?: ChangeFilters
+}
+
 export interface Page {
   entries: Entry[]
   /** Up to which position the feed was looked at. */
@@ -22,9 +29,6 @@ export interface Page {
   /** Whether the feed ever gave the position after which the page begins. */
   isKnown: boolean
 }
-
-/** Gives positions to new changes, but to at most so many. */
-export const numberChanges = (db: Database, atMost: number) => sql`select housing.number_changes(${atMost})`.execute(db)
 
 /** The last position; 0 if the feed is empty. */
 export async function lastPosition(db: Database): Promise<number> {
@@ -45,10 +49,7 @@ interface Row extends VersionRow {
 }
 
 /** The changes after a position, in order. A change matches if the house matched before or after it. */
-export async function findChanges(
-  db: Database,
-  { after, limit, filters = {} }: { after: number; limit: number; filters?: ChangeFilters },
-): Promise<Page> {
+export async function findChanges(db: Database, { after, limit, filters = {} }: FeedQuery): Promise<Page> {
   const conditions = conditionsOf(filters)
   const begin = sql`${after}::bigint`
   const { rows } = await sql<Row>`
@@ -107,7 +108,7 @@ function conditionsOf({ id, housing_type, postal_code }: ChangeFilters) {
 }
 
 /** Whether a change passes the filters, as {@link findChanges} decides it. */
-export const passes = ({ change, houses }: Entry, { id, housing_type, postal_code }: ChangeFilters): boolean =>
+export const passes = ({ change, houses }: Entry, { id, housing_type, postal_code }: ChangeFilters = {}): boolean =>
   (id === undefined || change.id === id) &&
   (housing_type === undefined || houses.some((house) => housing_type.split(',').includes(house.housing_type))) &&
   (postal_code === undefined || houses.some((house) => house.postal_code.startsWith(prefixOf(postal_code))))
