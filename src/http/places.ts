@@ -99,6 +99,19 @@ export class Turns implements Place {
     else this.#free += 1
   }
 
+  /** What `work` answers once its turn has come, and `otherwise` if it has not by then. */
+  async run<T>(
+    work: () => T | Promise<T>,
+    { until, signal, otherwise }: { until: number; signal?: AbortSignal | undefined; otherwise: () => T },
+  ): Promise<T> {
+    if (!(await this.enter(until, signal))) return otherwise()
+    try {
+      return await work()
+    } finally {
+      this.leave()
+    }
+  }
+
   #wait(until: number, signal: AbortSignal | undefined, resolve: (isTurn: boolean) => void): void {
     const end = (isTurn: boolean) => {
       clearTimeout(late)

@@ -43,8 +43,8 @@ export class Feed {
   async recent(query: FeedQuery, until = this.#soon(), signal?: AbortSignal): Promise<Page> {
     const { recent } = this.#reader
     const look = () => recent.find(query) ?? this.#find(query)
-    const found = recent.find(query) ?? (await inTurn(this.#listening, look, until, signal))
-    return found ?? { entries: [], next: query.after, isKnown: true }
+    const otherwise = () => ({ entries: [], next: query.after, isKnown: true })
+    return recent.find(query) ?? this.#listening.run(look, { until, signal, otherwise })
   }
 
   /** The same. While there is none it waits: up to so many milliseconds, or until `signal` is aborted. */
@@ -79,10 +79,11 @@ export class Feed {
   }
 
   /** For one who does not listen. Throws {@link Overloaded} if others have the turn for too long. */
-  async #ask<T>(read: () => Promise<T>): Promise<T> {
-    const found = await inTurn(this.#asking, read, this.#soon())
-    if (found === undefined) throw new Overloaded()
-    return found
+  #ask<T>(read: () => Promise<T>): Promise<T> {
+    const otherwise = () => {
+      throw new Overloaded()
+    }
+    return this.#asking.run(read, { until: this.#soon(), otherwise })
   }
 
   #soon(): number {
@@ -108,16 +109,6 @@ export class Feed {
       if (page.next === after && !isNewer) await this.#reader.arrival(left, signal)
       after = page.next
     }
-  }
-}
-
-/** What `read` answers, once its turn has come; undefined if it has not by then. */
-async function inTurn<T>(turns: Turns, read: () => T | Promise<T>, until: number, signal?: AbortSignal) {
-  if (!(await turns.enter(until, signal))) return undefined
-  try {
-    return await read()
-  } finally {
-    turns.leave()
   }
 }
 
