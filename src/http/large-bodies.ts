@@ -12,6 +12,9 @@ const tooMany = () =>
 /** The most large bodies in progress, from headers to answer, and the most of them that are parsed at a time. */
 const [maxAdmitted, maxParsed] = [16, 2]
 
+/** What is parsed as a whole. */
+export const jsonTypes = ['application/json', 'application/merge-patch+json']
+
 /** How long a body waits until it is parsed, in milliseconds. */
 const longestWait = 10_000
 
@@ -55,7 +58,8 @@ export class LargeBodies {
   }
 
   #admit(request: FastifyRequest): void {
-    const length = request.headers['content-length']
+    const { 'content-type': type = '', 'content-length': length } = request.headers
+    if (!jsonTypes.some((json) => type.toLowerCase().startsWith(json))) return // a file is not parsed as a whole
     if (length !== undefined && Number(length) <= bodyLimit) return // without a length it may be large
     if (this.#admitted.size >= maxAdmitted) throw tooMany()
     this.#admitted.add(request)

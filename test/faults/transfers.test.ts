@@ -94,21 +94,41 @@ test('an upload may take as long as it goes on, and ends when nothing arrives fo
   expect([await total(), await staged()]).toEqual([1200, 0])
 })
 
-test('beyond two imports at a time the next is a 503, before its body is read', async () => {
-  const { url } = await onOwnServer()
-  const all = [upload(url), upload(url), upload(url)] // which may arrive in any order
-  for (const each of all) each.write(rows(1))
-  const first = await Promise.race(all.map(async (each) => ({ each, answer: await each.answered })))
-  expect(first.answer).toMatchObject({
-    status: 503,
-    body: expect.stringContaining('at most 2 imports at a time'),
-  })
-  const open = all.filter((each) => each !== first.each)
+test('slow uploads hold back no other import; beyond sixteen the next is a 503, before its body is read', async () => {
+  const { url, staged } = await onOwnServer()
+  const slow = Array.from({ length: 15 }, () => upload(url))
+  for (const each of slow) each.write(rows(1000))
+  await expect.poll(staged, { timeout: 10_000 }).toBe(15)
+  const other = upload(url)
+  other.end(rows(1))
+  expect(await other.answered).toMatchObject({ status: 200 })
+  const two = [upload(url), upload(url)] // which may arrive in any order
+  const refused = await Promise.race(two.map(async (each) => ({ each, answer: await each.answered })))
+  expect(refused.answer).toMatchObject({ status: 503, body: expect.stringContaining('at most 16 imports at a time') })
+  const open = [...slow, ...two.filter((each) => each !== refused.each)]
   for (const each of open) each.end(rows(1))
   for (const each of open) expect(await each.answered).toMatchObject({ status: 200 })
-  const fourth = upload(url)
-  fourth.end(rows(1))
-  expect(await fourth.answered).toMatchObject({ status: 200 })
+})
+
+test('two imports are applied at a time: a file waits for its turn, an array not for long', async () => {
+  const { url, post, send, connect, staged, total } = await onOwnServer()
+  await post()
+  const session = await connect()
+  await session.query('begin; select from housing.housing for update')
+  const applied = ['Sooke', 'Colwood'].map((city) => send('POST', '/api/v2/housing/import', [{ id: 1, city }]))
+  await expect.poll(staged, { timeout: 10_000 }).toBe(2)
+  const [file, left] = [upload(url), upload(url)]
+  for (const each of [file, left]) each.end(rows(1))
+  await expect.poll(staged, { timeout: 10_000 }).toBe(4)
+  const refused = await send('POST', '/api/v2/housing/import', [library])
+  expect(refused).toMatchObject({ status: 503, body: { detail: expect.stringContaining('Too many imports are') } })
+  expect(refused.headers.get('retry-after')).toBe('5')
+  left.destroy()
+  await expect.poll(staged, { timeout: 10_000 }).toBe(3)
+  await session.query('rollback')
+  for (const each of applied) expect(await each).toMatchObject({ status: 200 })
+  expect(await file.answered).toMatchObject({ status: 200 })
+  expect([await total(), await staged()]).toEqual([2, 0])
 })
 
 test('a file that is rejected early is answered while it is still being sent, and the connection ends', async () => {

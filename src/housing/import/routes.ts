@@ -10,8 +10,9 @@ import {
 import { asProblem, Problem } from '../../contract/problems.ts'
 import { actingAs } from '../../database/actor.ts'
 import type { OpenDatabase } from '../../database/database.ts'
+import { Turns } from '../../http/places.ts'
 import { preferred } from '../../http/representation.ts'
-import { goneAway, transfers } from '../../http/transfers.ts'
+import { goneAway, transfers, untilGone } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
 import { applyImport, type Plan, StoppedHalfway } from './apply.ts'
 import { importKinds } from './problems.ts'
@@ -34,8 +35,17 @@ import { sweep } from './sweep.ts'
 
 export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
 
-/** The most imports at a time: as many connections to a server are for them. */
-const maxImports = 2
+/** The most imports in progress: their files may arrive slowly. */
+const maxImports = 16
+
+/** The most that are applied at a time: as many connections to a server are for them. */
+const maxApplied = 2
+
+/**
+ * How long one waits until it is applied, in milliseconds. Rows that are staged expire after an hour. An array keeps its
+ * place among the large bodies, where others wait ten seconds.
+ */
+const longestWait = { file: 1_800_000, array: 5000 }
 
 /** What a report is sent as; that on a file of CSV also as CSV, which has no null, no numbers and no missing members. */
 const reports = { json: 'application/json', ndjson: 'application/x-ndjson' } as const
@@ -66,6 +76,7 @@ const answers = {
 export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { database }) => {
   const { db, bulk, hasOneConnection } = database
   const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
+  const turns = new Turns(hasOneConnection ? 1 : maxApplied)
   const failures = (reasons: Record<number, string>) => {
     const { 422: rejected, ...others } = keyedFailures({
       406: 'The client accepts neither JSON nor NDJSON, nor CSV if the file is CSV.',
@@ -155,8 +166,17 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   )
 
   /** Applies what is staged, and answers with a report, or with the rejected rows. */
-  const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reportsOnCsv) =>
-    format === 'json' ? answerWithReport(request, reply, plan) : answerWithRows(request, reply, plan, format)
+  const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reportsOnCsv) => {
+    const ended = untilGone(reply.raw, plan.signal)
+    const until = performance.now() + (Array.isArray(request.body) ? longestWait.array : longestWait.file)
+    const otherwise = () => {
+      throw ended.reason ?? tooMany()
+    }
+    const inTurn: InTurn = (work) => turns.run(work, { until, signal: ended, otherwise })
+    return format === 'json'
+      ? inTurn(() => answerWithReport(request, reply, plan))
+      : answerWithRows(request, reply, plan, { format, inTurn })
+  }
 
   const answerWithReport = (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
     answerOnce(bulk, request, reply, async (db) => {
@@ -175,14 +195,15 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
     request: FastifyRequest,
     reply: FastifyReply,
     plan: Plan,
-    format: Format,
+    { format, inTurn }: { format: Format; inTurn: InTurn },
   ): Promise<never> {
     const rejected = await RejectedRows.open(format)
     try {
-      const report = await applyImport(actingAs(bulk, request.caller), plan, async (columns) => {
+      const newReport = async (columns: string[]) => {
         await rejected.begin(columns)
         return new Report({ rejected, onProgress: progressOf(request) })
-      })
+      }
+      const report = await inTurn(() => applyImport(actingAs(bulk, request.caller), plan, newReport))
       if (reply.raw.destroyed) throw goneAway()
       const file = await rejected.read()
       plan.isOffered ||= plan.isDry
@@ -198,6 +219,13 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
     }
   }
 }
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+const tooMany = () =>
+  new Problem('unavailable', 'Too many imports are applied; nothing of this one was. Try again soon.', {
+    headers: { 'retry-after': '5' },
+  })
 
 const progressOf =
   ({ log, id }: FastifyRequest) =>
