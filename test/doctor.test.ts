@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { indexesOf, triggersOf } from '../src/commands/doctor/expected.ts'
 import { openDatabase } from '../src/database/open.ts'
 import { readMigrations } from '../src/migrations/files.ts'
@@ -140,32 +140,39 @@ describe('settings', () => {
   })
 })
 
-describe('a database that cannot be reached', async () => {
-  const server = await startPostgres()
-  const { port } = new URL(server.url)
-  const client = new pg.Client(server.url)
-  await client.connect()
-  await client.query(`create role ${guarded} login password 'right'`)
-  const proxy = await startProxy(Number(port))
-  afterAll(async () => {
-    proxy.close()
+describe('a database that cannot be reached', () => {
+  let port: string
+  beforeAll(async () => {
+    const server = await startPostgres()
+    port = new URL(server.url).port
+    const client = new pg.Client(server.url)
+    await client.connect()
+    await client.query(`create role ${guarded} login password 'right'`)
     await client.end()
-    await server.stop()
+    return server.stop
   })
+
+  const examinedAt = async (port: string, settings: Record<string, string>, detail: RegExp) => {
+    const { wrong, found } = await examined({ POSTGRES_PORT: port, ...settings })
+    expect(wrong).toEqual({ database: 'failed', ...skippedAll })
+    expect(found.database?.detail).toMatch(detail)
+    expect(JSON.stringify(found)).not.toContain('hunter2')
+  }
 
   test.each([
     ['a wrong password', { POSTGRES_USER: guarded, POSTGRES_PASSWORD: 'hunter2' }, /password.*Check POSTGRES_USER and/],
     ['an unknown role', { POSTGRES_USER: 'nobody' }, /role "nobody" does not exist.*Check POSTGRES_USER/],
     ['an unknown database', { POSTGRES_DB: 'nowhere' }, /"nowhere" does not exist.*Create it, or check POSTGRES_DB/],
-    ['no server', { POSTGRES_PORT: `${await freePort()}` }, /ECONNREFUSED/],
     ['TLS that the server does not have', { POSTGRES_SSLMODE: 'verify-full' }, /does not support SSL/],
-    ['a server that hangs', { POSTGRES_PORT: `${proxy.port}` }, /timeout/],
-  ])('because of %s', async (_, settings, detail) => {
+  ])('because of %s', (_, settings, detail) => examinedAt(port, settings, detail))
+
+  test('because there is no server', async () => examinedAt(`${await freePort()}`, {}, /ECONNREFUSED/))
+
+  test('because it hangs', async () => {
+    const proxy = await startProxy(Number(port))
+    onTestFinished(proxy.close)
     proxy.hang(true)
-    const { wrong, found } = await examined({ POSTGRES_PORT: port, ...settings })
-    expect(wrong).toEqual({ database: 'failed', ...skippedAll })
-    expect(found.database?.detail).toMatch(detail)
-    expect(JSON.stringify(found)).not.toContain('hunter2')
+    await examinedAt(`${proxy.port}`, {}, /timeout/)
   })
 })
 
