@@ -1,5 +1,5 @@
-import { sql } from 'kysely'
 import type { Database } from '../../database/tables.ts'
+import { numberChanges } from './queries.ts'
 
 /** How many changes get positions at once: usually, and at least. */
 const [mostAtATime, fewestAtATime] = [50_000, 1000]
@@ -10,7 +10,7 @@ export class Numbering {
 
   async run(db: Database): Promise<void> {
     try {
-      await sql`select housing.number_changes(${this.#atATime})`.execute(db)
+      await numberChanges(db, this.#atATime)
       this.#atATime = Math.min(mostAtATime, 2 * this.#atATime)
     } catch (error) {
       this.#atATime = Math.max(fewestAtATime, this.#atATime / 5)

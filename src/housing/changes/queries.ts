@@ -30,6 +30,9 @@ export interface Page {
   isKnown: boolean
 }
 
+/** Gives positions to new changes, but to at most so many. */
+export const numberChanges = (db: Database, atMost: number) => sql`select housing.number_changes(${atMost})`.execute(db)
+
 /** The last position; 0 if the feed is empty. */
 export async function lastPosition(db: Database): Promise<number> {
   const { last } = await db
