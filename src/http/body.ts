@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem, unsupportedMediaType } from '../contract/problems.ts'
 import { checkBudget } from './budget.ts'
-import { jsonTypes, LargeBodies } from './large-bodies.ts'
+import { LargeBodies } from './large-bodies.ts'
 import { bodyLimit } from './limits.ts'
 
 declare module 'fastify' {
@@ -25,7 +25,7 @@ export function acceptStrictJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const large = new LargeBodies()
   large.countIn(app)
-  for (const type of jsonTypes)
+  for (const type of ['application/json', 'application/merge-patch+json'])
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (request: FastifyRequest, bytes: Buffer) =>
       parseStrictly(request, bytes, large),
     )

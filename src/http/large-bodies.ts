@@ -12,9 +12,6 @@ const tooMany = () =>
 /** The most large bodies in progress, from headers to answer, and the most of them that are parsed at a time. */
 const [maxAdmitted, maxParsed] = [16, 2]
 
-/** What is parsed as a whole. */
-export const jsonTypes = ['application/json', 'application/merge-patch+json']
-
 /** How long a body waits until it is parsed, in milliseconds. */
 const longestWait = 10_000
 
@@ -39,6 +36,13 @@ export class LargeBodies {
           done()
         },
       ]
+      route.preValidation = [
+        (request, _reply, done) => {
+          if (request.bytes === null) this.#leave(request) // a file, which is not parsed as a whole
+          done()
+        },
+        ...[route.preValidation ?? []].flat(),
+      ]
       route.onSend = [
         ...[route.onSend ?? []].flat(),
         (request, _reply, _payload, done) => {
@@ -58,8 +62,7 @@ export class LargeBodies {
   }
 
   #admit(request: FastifyRequest): void {
-    const { 'content-type': type = '', 'content-length': length } = request.headers
-    if (!jsonTypes.some((json) => type.toLowerCase().startsWith(json))) return // a file is not parsed as a whole
+    const length = request.headers['content-length']
     if (length !== undefined && Number(length) <= bodyLimit) return // without a length it may be large
     if (this.#admitted.size >= maxAdmitted) throw tooMany()
     this.#admitted.add(request)

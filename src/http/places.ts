@@ -85,8 +85,9 @@ export class Turns implements Place {
     return this.#free === this.#atATime
   }
 
-  /** Once `signal` is aborted, it waits no longer. */
+  /** It is refused once `signal` is aborted. */
   enter(until: number, signal?: AbortSignal): boolean | Promise<boolean> {
+    if (signal?.aborted) return false
     if (this.#free === 0)
       return this.#waiting.size < this.#mostWaiting && new Promise((resolve) => this.#wait(until, signal, resolve))
     this.#free -= 1

@@ -288,6 +288,25 @@ test('a stop while an import is applied undoes it, and says so', async () => {
   expect([await count('housing.housing'), await count('housing.imports')]).toEqual([0, 0])
 })
 
+test('a stop ends an import that waits for its turn', async () => {
+  const { url, post, send, connect, count, signal, exit } = await onOwnServer()
+  await post()
+  const session = await connect()
+  await session.query('begin; select from housing.housing for update')
+  const applied = ['Sooke', 'Colwood'].map((city) => send('POST', '/api/v2/housing/import', [{ id: 1, city }]))
+  const imports = () => count('housing.imports')
+  await expect.poll(imports, { timeout: 10_000 }).toBe(2)
+  const sent = upload(url)
+  sent.end(rows(1))
+  await expect.poll(imports, { timeout: 10_000 }).toBe(3)
+  signal('SIGTERM')
+  expect(await sent.answered).toMatchObject({ status: 503, body: expect.stringContaining('The service stops') })
+  expect(await imports()).toBe(2)
+  await session.query('rollback')
+  await Promise.allSettled(applied) // they may be done before the process ends
+  expect(await exit).toBe(0)
+})
+
 test('a stop does not wait for a lock that an import needs', async ({ skip }) => {
   skip(!isLong, 'it takes long: npm run faults')
   const { post, send, connect, count, signal, exit } = await onOwnServer()

@@ -14,10 +14,10 @@ import {
   findTypeIds,
   insertHouses,
   type LockedHouse,
-  lockImport,
   lockWholeHouses,
   nested,
   prepare,
+  renewImport,
   type StoredHouse,
   updateHouses,
 } from './queries.ts'
@@ -65,9 +65,9 @@ export async function applyImport(
 ): Promise<Report> {
   const { id, caller, skips, isDry, inParts, signal } = plan
   const apply = async (db: Database) => {
-    const found = await lockImport(db, id, caller)
-    if (!found) throw new Problem('not-found', 'No import of this caller has this id and waits to be applied.')
-    const report = await newReport(found.columns)
+    const columns = await renewImport(db, id, caller)
+    if (!columns) throw noSuchImport()
+    const report = await newReport(columns)
     const isKept = () => !isDry && (skips || report.counts.rejected === 0)
     if (inParts) await applyParts(db, id, report, signal)
     else await nested(db, () => applyRows(db, id, report, signal), isKept)
@@ -78,6 +78,9 @@ export async function applyImport(
   count(report, plan)
   return report
 }
+
+export const noSuchImport = () =>
+  new Problem('not-found', 'No import of this caller has this id and waits to be applied.')
 
 function count({ counts: { received, ...results } }: Report, { isDry, skips }: Plan): void {
   const outcome = isDry ? 'dry_run' : results.rejected > 0 && !skips ? 'undone' : 'applied'

@@ -547,6 +547,17 @@ describe('a dry run', () => {
     expect(await staged()).toBe(0)
   })
 
+  test('is kept for an hour from when it was last checked', async () => {
+    const { counts } = await report(`${header}\n${row}x\n`, '?dry_run=true')
+    await sql`update housing.imports set expires_at = now() + interval '1 minute'`.execute(db)
+    const path = `${housing}/imports/${(counts as { import_id: string }).import_id}/apply`
+    expectProblem(await api.send('POST', path), 422, 'rows-rejected', [undefined as never])
+    const { rows } = await sql`select expires_at > now() + interval '59 minutes' as kept from housing.imports`.execute(
+      db,
+    )
+    expect(rows).toEqual([{ kept: true }])
+  })
+
   test('is forgotten after an hour', async () => {
     const { counts } = await report(`${header}\n${row}\n`, '?dry_run=true')
     await sql`update housing.imports set expires_at = now() - interval '1 second'`.execute(db)

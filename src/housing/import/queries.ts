@@ -50,28 +50,28 @@ export async function findChunk(db: Database, id: string, n: number): Promise<Ro
   return chunk && JSON.parse(chunk.rows)
 }
 
-/** Whether the rows of an import of this caller are those of JSON, without columns. */
-export async function isOfJson(db: Database, id: string, caller: string): Promise<boolean> {
-  const found = await db
-    .selectFrom('housing.imports')
-    .select('columns')
-    .where('id', '=', id)
-    .where('caller', '=', caller)
+/**
+ * Keeps an import of this caller for another hour, and locks it until the transaction ends. Answers its columns, which rows of
+ * JSON do not have; undefined if there is none, or it is locked already.
+ */
+export async function renewImport(db: Database, id: string, caller: string): Promise<string[] | undefined> {
+  const renewed = await db
+    .updateTable('housing.imports')
+    .set({ expires_at: anHour })
+    .where('id', 'in', (from) =>
+      from
+        .selectFrom('housing.imports')
+        .select('id')
+        .where('id', '=', id)
+        .where('caller', '=', caller)
+        .where('expires_at', '>', sql<string>`now()`)
+        .forUpdate()
+        .skipLocked(),
+    )
+    .returning('columns')
     .executeTakeFirst()
-  return found?.columns.length === 0
+  return renewed?.columns
 }
-
-/** Locks an import of this caller until the transaction ends. Undefined if there is none, or it is locked already. */
-export const lockImport = (tx: Database, id: string, caller: string) =>
-  tx
-    .selectFrom('housing.imports')
-    .select('columns')
-    .where('id', '=', id)
-    .where('caller', '=', caller)
-    .where('expires_at', '>', sql<string>`now()`)
-    .forUpdate()
-    .skipLocked()
-    .executeTakeFirst()
 
 export const deleteImport = (db: Database, id: string) =>
   db.deleteFrom('housing.imports').where('id', '=', id).execute()

@@ -14,9 +14,10 @@ import { Turns } from '../../http/places.ts'
 import { preferred } from '../../http/representation.ts'
 import { goneAway, transfers, untilGone } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
-import { applyImport, type Plan, StoppedHalfway } from './apply.ts'
+import { shed } from '../../metrics.ts'
+import { applyImport, noSuchImport, type Plan, StoppedHalfway } from './apply.ts'
 import { importKinds } from './problems.ts'
-import { deleteImport, isOfJson } from './queries.ts'
+import { deleteImport, renewImport } from './queries.ts'
 import { type Format, RejectedRows, Report } from './report.ts'
 import {
   ApplyQuery,
@@ -30,7 +31,7 @@ import {
   maxItems,
 } from './schemas.ts'
 import { sourceOf, typeOf } from './source.ts'
-import { stage } from './stage.ts'
+import { type InTurn, stage } from './stage.ts'
 import { sweep } from './sweep.ts'
 
 export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
@@ -38,14 +39,14 @@ export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnectio
 /** The most imports in progress: their files may arrive slowly. */
 const maxImports = 16
 
-/** The most that are applied at a time: as many connections to a server are for them. */
-const maxApplied = 2
+/** How many are applied at a time, as there are connections for it, and how many store what has arrived. */
+const atATime = 2
 
 /**
- * How long one waits until it is applied, in milliseconds. Rows that are staged expire after an hour. An array keeps its
- * place among the large bodies, where others wait ten seconds.
+ * How long an import waits for its turn, in milliseconds: a file for less than the hour for which its rows are kept; an
+ * array, whose place among the large bodies others wait for, hardly at all.
  */
-const longestWait = { file: 1_800_000, array: 5000 }
+const longestWait = { file: 1_800_000, array: 1000 }
 
 /** What a report is sent as; that on a file of CSV also as CSV, which has no null, no numbers and no missing members. */
 const reports = { json: 'application/json', ndjson: 'application/x-ndjson' } as const
@@ -76,7 +77,7 @@ const answers = {
 export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { database }) => {
   const { db, bulk, hasOneConnection } = database
   const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
-  const turns = new Turns(hasOneConnection ? 1 : maxApplied)
+  const [staging, applying] = [new Turns(atATime), new Turns(atATime)]
   const failures = (reasons: Record<number, string>) => {
     const { 422: rejected, ...others } = keyedFailures({
       406: 'The client accepts neither JSON nor NDJSON, nor CSV if the file is CSV.',
@@ -117,7 +118,8 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const { signal, end } = begin(request)
       let plan: Plan | undefined
       try {
-        const id = await stage(db, sourceOf(request, signal), caller)
+        const inTurn = turnsFor(staging, request, reply, signal)
+        const id = await stage(db, sourceOf(request, signal), { caller, inTurn })
         const isAlone = isDry || format !== 'json' || readIdempotencyKey(request.headers) !== undefined
         const inParts = hasOneConnection && skips && !isAlone
         plan = { id, caller, skips, isDry, inParts, signal, isOffered: false }
@@ -146,7 +148,9 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
     async (request, reply) => {
       const { params, query } = request
       const caller = request.caller?.name ?? ''
-      const format = formatOf(request, reply, await isOfJson(db, params.id, caller))
+      const columns = await renewImport(db, params.id, caller)
+      if (!columns && readIdempotencyKey(request.headers) === undefined) throw noSuchImport() // with a key it may be done
+      const format = formatOf(request, reply, columns?.length === 0)
       const { signal, end } = begin(request)
       const plan = {
         ...params,
@@ -167,12 +171,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
 
   /** Applies what is staged, and answers with a report, or with the rejected rows. */
   const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reportsOnCsv) => {
-    const ended = untilGone(reply.raw, plan.signal)
-    const until = performance.now() + (Array.isArray(request.body) ? longestWait.array : longestWait.file)
-    const otherwise = () => {
-      throw ended.reason ?? tooMany()
-    }
-    const inTurn: InTurn = (work) => turns.run(work, { until, signal: ended, otherwise })
+    const inTurn = turnsFor(applying, request, reply, plan.signal)
     return format === 'json'
       ? inTurn(() => answerWithReport(request, reply, plan))
       : answerWithRows(request, reply, plan, { format, inTurn })
@@ -220,12 +219,19 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   }
 }
 
-type InTurn = <T>(work: () => Promise<T>) => Promise<T>
-
-const tooMany = () =>
-  new Problem('unavailable', 'Too many imports are applied; nothing of this one was. Try again soon.', {
-    headers: { 'retry-after': '5' },
-  })
+/** The turns of an import, which ends if they take too long, if its client goes away or the process stops. */
+function turnsFor(turns: Turns, { body }: FastifyRequest, { raw }: FastifyReply, stopping: AbortSignal): InTurn {
+  const signal = untilGone(raw, stopping)
+  const wait = Array.isArray(body) ? longestWait.array : longestWait.file
+  const otherwise = () => {
+    signal.throwIfAborted()
+    shed.of('transfers').add()
+    throw new Problem('unavailable', 'Too many imports are in progress. Try again soon.', {
+      headers: { 'retry-after': '5' },
+    })
+  }
+  return (work) => turns.run(work, { until: performance.now() + wait, signal, otherwise })
+}
 
 const progressOf =
   ({ log, id }: FastifyRequest) =>

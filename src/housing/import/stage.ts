@@ -12,6 +12,9 @@ import { utf8 } from './text.ts'
  */
 const [maxRows, maxLength] = [1000, 120_000]
 
+/** Does work for an import once its turn has come. Rejects if that takes too long. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
 /** A file to import, or the array of a body. */
 export type Source = { type: 'csv' | 'ndjson'; bytes: AsyncIterable<Buffer> } | { type: 'json'; items: unknown[] }
 
@@ -19,13 +22,18 @@ export type Source = { type: 'csv' | 'ndjson'; bytes: AsyncIterable<Buffer> } | 
  * Checks the rows of a file and stores them, to be applied later. Memory holds one chunk at a time. Rejects if it is not
  * such a file, or has no rows; nothing is left of it then.
  */
-export async function stage(db: Database, source: Source, caller: string): Promise<string> {
+export async function stage(
+  db: Database,
+  source: Source,
+  { caller, inTurn }: { caller: string; inTurn: InTurn },
+): Promise<string> {
   let id: string | undefined
   try {
     let n = 0
     for await (const { columns, rows } of chunksOf(source)) {
-      id ??= await beginImport(db, { caller, columns })
-      await stageChunk(db, { id, n, rows })
+      id ??= await inTurn(() => beginImport(db, { caller, columns }))
+      const chunk = { id, n, rows }
+      await inTurn(() => stageChunk(db, chunk))
       n += 1
     }
   } catch (error) {
