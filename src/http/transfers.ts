@@ -60,10 +60,7 @@ export function transfers(
   })
   return (request: FastifyRequest): Transfer => {
     const { caller } = request
-    if (running.size >= max) {
-      shed.of('transfers').add()
-      throw problem('unavailable', `The service does at most ${max} ${what}s at a time.`)
-    }
+    if (running.size >= max) throw refuseTransfer(`The service does at most ${max} ${what}s at a time.`)
     if (isOneEach && caller && [...running.values()].some((other) => other?.name === caller.name))
       throw problem('too-many-requests', `Each caller may have one ${what} at a time.`)
     leave(request)
@@ -78,6 +75,12 @@ export function transfers(
 const withoutLength: onSendHookHandler = (_request, reply, _payload, done) => {
   if (reply.statusCode === 200) reply.removeHeader('content-length')
   done()
+}
+
+/** Counts a transfer as rejected because of the load, and answers the 503 for it. */
+export function refuseTransfer(why: string): Problem {
+  shed.of('transfers').add()
+  return problem('unavailable', why)
 }
 
 const problem = (code: 'unavailable' | 'too-many-requests', why: string) =>

@@ -110,13 +110,19 @@ test('slow uploads hold back no other import; beyond sixteen the next is a 503, 
   for (const each of open) expect(await each.answered).toMatchObject({ status: 200 })
 })
 
-test('two imports are applied at a time: a file waits for its turn, an array not for long', async () => {
-  const { url, post, send, connect, staged, total } = await onOwnServer()
-  await post()
-  const session = await connect()
+/** Two imports wait, while they are applied, for a house that `session` has locked. */
+async function whileTwoAreApplied() {
+  const own = await onOwnServer()
+  await own.post()
+  const session = await own.connect()
   await session.query('begin; select from housing.housing for update')
-  const applied = ['Sooke', 'Colwood'].map((city) => send('POST', '/api/v2/housing/import', [{ id: 1, city }]))
-  await expect.poll(staged, { timeout: 10_000 }).toBe(2)
+  const applied = ['Sooke', 'Colwood'].map((city) => own.send('POST', '/api/v2/housing/import', [{ id: 1, city }]))
+  await expect.poll(own.staged, { timeout: 10_000 }).toBe(2)
+  return { ...own, session, applied }
+}
+
+test('two imports are applied at a time: a file waits for its turn, an array not for long', async () => {
+  const { url, send, staged, total, session, applied } = await whileTwoAreApplied()
   const [file, left] = [upload(url), upload(url)]
   for (const each of [file, left]) each.end(rows(1))
   await expect.poll(staged, { timeout: 10_000 }).toBe(4)
@@ -289,13 +295,8 @@ test('a stop while an import is applied undoes it, and says so', async () => {
 })
 
 test('a stop ends an import that waits for its turn', async () => {
-  const { url, post, send, connect, count, signal, exit } = await onOwnServer()
-  await post()
-  const session = await connect()
-  await session.query('begin; select from housing.housing for update')
-  const applied = ['Sooke', 'Colwood'].map((city) => send('POST', '/api/v2/housing/import', [{ id: 1, city }]))
+  const { url, count, signal, exit, session, applied } = await whileTwoAreApplied()
   const imports = () => count('housing.imports')
-  await expect.poll(imports, { timeout: 10_000 }).toBe(2)
   const sent = upload(url)
   sent.end(rows(1))
   await expect.poll(imports, { timeout: 10_000 }).toBe(3)

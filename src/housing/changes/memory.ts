@@ -38,7 +38,7 @@ export class RecentChanges {
     this.#pages.clear()
   }
 
-  /** Begins anew, with the changes after a position. */
+  /** Forgets all changes. Those that are added next follow this position. */
   begin(position: number): void {
     this.forget()
     this.#range = { after: position, until: position }

@@ -10,11 +10,9 @@ import {
 import { asProblem, Problem } from '../../contract/problems.ts'
 import { actingAs } from '../../database/actor.ts'
 import type { OpenDatabase } from '../../database/database.ts'
-import { Turns } from '../../http/places.ts'
 import { preferred } from '../../http/representation.ts'
-import { goneAway, transfers, untilGone } from '../../http/transfers.ts'
+import { goneAway, transfers } from '../../http/transfers.ts'
 import { answerOnce } from '../../idempotency/idempotency.ts'
-import { shed } from '../../metrics.ts'
 import { applyImport, noSuchImport, type Plan, StoppedHalfway } from './apply.ts'
 import { importKinds } from './problems.ts'
 import { deleteImport, renewImport } from './queries.ts'
@@ -31,22 +29,14 @@ import {
   maxItems,
 } from './schemas.ts'
 import { sourceOf, typeOf } from './source.ts'
-import { type InTurn, stage } from './stage.ts'
+import { stage } from './stage.ts'
 import { sweep } from './sweep.ts'
+import { type InTurn, turnsOfImports } from './turns.ts'
 
 export type ImportDatabase = Pick<OpenDatabase, 'db' | 'bulk' | 'hasOneConnection'>
 
 /** The most imports in progress: their files may arrive slowly. */
 const maxImports = 16
-
-/** How many are applied at a time, as there are connections for it, and how many store what has arrived. */
-const atATime = 2
-
-/**
- * How long an import waits for its turn, in milliseconds: a file for less than the hour for which its rows are kept; an
- * array, whose place among the large bodies others wait for, hardly at all.
- */
-const longestWait = { file: 1_800_000, array: 1000 }
 
 /** What a report is sent as; that on a file of CSV also as CSV, which has no null, no numbers and no missing members. */
 const reports = { json: 'application/json', ndjson: 'application/x-ndjson' } as const
@@ -77,7 +67,7 @@ const answers = {
 export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { database }) => {
   const { db, bulk, hasOneConnection } = database
   const begin = transfers(app, 'import', { max: maxImports, isOneEach: true })
-  const [staging, applying] = [new Turns(atATime), new Turns(atATime)]
+  const turnsOf = turnsOfImports()
   const failures = (reasons: Record<number, string>) => {
     const { 422: rejected, ...others } = keyedFailures({
       406: 'The client accepts neither JSON nor NDJSON, nor CSV if the file is CSV.',
@@ -118,12 +108,12 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       const { signal, end } = begin(request)
       let plan: Plan | undefined
       try {
-        const inTurn = turnsFor(staging, request, reply, signal)
-        const id = await stage(db, sourceOf(request, signal), { caller, inTurn })
+        const turns = turnsOf(request, reply, signal)
+        const id = await stage(db, sourceOf(request, signal), { caller, inTurn: turns.staging })
         const isAlone = isDry || format !== 'json' || readIdempotencyKey(request.headers) !== undefined
         const inParts = hasOneConnection && skips && !isAlone
         plan = { id, caller, skips, isDry, inParts, signal, isOffered: false }
-        return await apply(request, reply, plan, format)
+        return await apply(request, reply, plan, { format, inTurn: turns.applying })
       } finally {
         end()
         if (plan && !plan.isOffered) await deleteImport(db, plan.id).catch(() => {}) // it expires
@@ -162,7 +152,7 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
         isOffered: true,
       }
       try {
-        return await apply(request, reply, plan, format)
+        return await apply(request, reply, plan, { format, inTurn: turnsOf(request, reply, signal).applying })
       } finally {
         end()
       }
@@ -170,12 +160,15 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
   )
 
   /** Applies what is staged, and answers with a report, or with the rejected rows. */
-  const apply = (request: FastifyRequest, reply: FastifyReply, plan: Plan, format: keyof typeof reportsOnCsv) => {
-    const inTurn = turnsFor(applying, request, reply, plan.signal)
-    return format === 'json'
+  const apply = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    plan: Plan,
+    { format, inTurn }: { format: keyof typeof reportsOnCsv; inTurn: InTurn },
+  ) =>
+    format === 'json'
       ? inTurn(() => answerWithReport(request, reply, plan))
       : answerWithRows(request, reply, plan, { format, inTurn })
-  }
 
   const answerWithReport = (request: FastifyRequest, reply: FastifyReply, plan: Plan) =>
     answerOnce(bulk, request, reply, async (db) => {
@@ -217,20 +210,6 @@ export const importRoutes: Routes<{ database: ImportDatabase }> = async (app, { 
       throw error
     }
   }
-}
-
-/** The turns of an import, which ends if they take too long, if its client goes away or the process stops. */
-function turnsFor(turns: Turns, { body }: FastifyRequest, { raw }: FastifyReply, stopping: AbortSignal): InTurn {
-  const signal = untilGone(raw, stopping)
-  const wait = Array.isArray(body) ? longestWait.array : longestWait.file
-  const otherwise = () => {
-    signal.throwIfAborted()
-    shed.of('transfers').add()
-    throw new Problem('unavailable', 'Too many imports are in progress. Try again soon.', {
-      headers: { 'retry-after': '5' },
-    })
-  }
-  return (work) => turns.run(work, { until: performance.now() + wait, signal, otherwise })
 }
 
 const progressOf =

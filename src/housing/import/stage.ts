@@ -5,15 +5,13 @@ import { invalidFile } from './problems.ts'
 import { beginImport, deleteImport, stageChunk } from './queries.ts'
 import { checked, type Row } from './rows.ts'
 import { utf8 } from './text.ts'
+import type { InTurn } from './turns.ts'
 
 /**
  * The most rows of a chunk, and about the most characters: V8 keeps a string of more than 128 KiB until the next full garbage
  * collection.
  */
 const [maxRows, maxLength] = [1000, 120_000]
-
-/** Does work for an import once its turn has come. Rejects if that takes too long. */
-export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
 /** A file to import, or the array of a body. */
 export type Source = { type: 'csv' | 'ndjson'; bytes: AsyncIterable<Buffer> } | { type: 'json'; items: unknown[] }
